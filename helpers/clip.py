@@ -1,0 +1,115 @@
+"""A CLIP of our own: ResNet34 and DistilBERT, each with a projection head, and the symmetric contrastive loss.
+
+CLIP: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision", section 2.
+The projection head is the one of the Keras dual-encoder example: two linear layers with a residual and a LayerNorm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torchvision.models import resnet34
+from transformers import DistilBertConfig, DistilBertModel
+
+MAX_LOGIT_SCALE = math.log(100)  # the clamp of the CLIP paper, section 2.5: logits never more than 100 times the cosine
+
+
+class ProjectionHead(nn.Module):
+    """Features of a tower (B, F) -> the shared space (B, D), not yet normalised."""
+
+    def __init__(self, features: int, dim: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.projection = nn.Linear(features, dim)
+        self.hidden = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        projected = self.projection(features)  # (B, F) @ (F, D) -> (B, D)
+        return self.norm(projected + self.dropout(self.hidden(F.gelu(projected))))
+
+
+class ImageTower(nn.Module):
+    """ResNet34 (He et al. 2016) without its classifier, and a projection head."""
+
+    def __init__(self, dim: int = 512) -> None:
+        super().__init__()
+        self.backbone = resnet34()
+        features = self.backbone.fc.in_features  # 512
+        self.backbone.fc = nn.Identity()
+        self.head = ProjectionHead(features, dim)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Normalised pixels (B, 3, H, W) -> unit embeddings (B, D)."""
+        return F.normalize(self.head(self.backbone(pixels)), dim=-1)
+
+
+class TextTower(nn.Module):
+    """DistilBERT (Sanh et al. 2019), the mean of its token features over real tokens, and a projection head."""
+
+    def __init__(self, config: DistilBertConfig, dim: int = 512) -> None:
+        super().__init__()
+        self.backbone = DistilBertModel(config)
+        self.head = ProjectionHead(config.dim, dim)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Token ids and their mask (B, T) -> unit embeddings (B, D)."""
+        features = self.backbone(input_ids, attention_mask).last_hidden_state  # (B, T, F)
+        return F.normalize(self.head(masked_mean(features, attention_mask)), dim=-1)
+
+
+class CustomCLIP(nn.Module):
+    """Two towers that land in one space, and the learnable temperature between them."""
+
+    def __init__(self, image: ImageTower, text: TextTower) -> None:
+        super().__init__()
+        self.image = image
+        self.text = text
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+
+    def forward(
+        self, pixels: torch.Tensor, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """A batch of pairs -> image and text embeddings, (B, D) each, of unit norm."""
+        return self.image(pixels), self.text(input_ids, attention_mask)
+
+
+def masked_mean(features: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    """Mean over the tokens that are not padding: (B, T, F), (B, T) -> (B, F)."""
+    mask = attention_mask.unsqueeze(-1).to(features.dtype)  # (B, T, 1)
+    return (features * mask).sum(1) / mask.sum(1).clamp(min=1)
+
+
+def contrastive_loss(
+    image_embeds: torch.Tensor, text_embeds: torch.Tensor, logit_scale: torch.Tensor
+) -> torch.Tensor:
+    """The symmetric cross-entropy of CLIP (figure 3 of the paper): pair i belongs together, all others do not.
+
+    `image_embeds` and `text_embeds` (B, D) of unit norm, `logit_scale` the logarithm of the inverse temperature.
+    """
+    logits = image_embeds @ text_embeds.T * logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()  # (B, D) @ (D, B) -> (B, B)
+    labels = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
+
+
+def build_clip(text_config: DistilBertConfig | dict, dim: int = 512) -> CustomCLIP:
+    """An untrained model with a ResNet34 and the DistilBERT that `text_config` describes."""
+    config = DistilBertConfig(**text_config) if isinstance(text_config, dict) else text_config
+    return CustomCLIP(ImageTower(dim), TextTower(config, dim))
+
+
+def bilingual_tokenizer(texts: Sequence[str], vocab_size: int = 8000, min_frequency: int = 2):
+    """A word-piece tokenizer learnt from `texts`: single Han characters, and pieces of lower-cased English words."""
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    learner = BertWordPieceTokenizer(lowercase=True, handle_chinese_chars=True)
+    learner.train_from_iterator(texts, vocab_size, min_frequency, limit_alphabet=vocab_size, show_progress=False)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=learner._tokenizer, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]",
+        sep_token="[SEP]", mask_token="[MASK]",
+    )  # fmt: skip

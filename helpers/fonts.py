@@ -1,0 +1,28 @@
+"""Noto Serif SC and Noto Sans SC (SIL Open Font License), as packaged in pylopdf-fonts-zh-cn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pylopdf_fonts_zh_cn import sans_path, serif_path
+
+SERIF: Path = serif_path()  # Noto Serif SC Regular, 11 MB: the poem card
+SANS: Path = sans_path()  # Noto Sans SC Regular, 8 MB: figures
+
+
+def use_chinese_fonts() -> str:
+    """Make matplotlib show Chinese text and minus signs; calling it again does no harm.
+
+    Returns:
+        The family name that figures now use.
+    """
+    import matplotlib  # only figures need it: the command line and the card do without
+    from matplotlib import font_manager
+
+    family = "Noto Sans SC"
+    if not any(Path(entry.fname) == SANS for entry in font_manager.fontManager.ttflist):
+        font_manager.fontManager.addfont(str(SANS))
+    # Two families, not one: matplotlib then takes each glyph that Noto lacks from DejaVu.
+    matplotlib.rcParams["font.family"] = [family, "DejaVu Sans"]
+    matplotlib.rcParams["axes.unicode_minus"] = True
+    return family

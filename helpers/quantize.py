@@ -1,0 +1,63 @@
+"""Weights in eight bits: what keeps the embedded models small enough to ship in a repository.
+
+A matrix is stored as int8 with one scale an output row (symmetric, w ~ q * scale), everything else as float16;
+loading gives float32 back. The models run in full precision: only the file is small.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from safetensors.torch import load_file, save_file
+
+SCALE = ".int8_scale"
+Model = TypeVar("Model", bound=torch.nn.Module)
+
+
+def quantize(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Float tensors with two or more dimensions -> int8 and a scale a row; the rest -> float16."""
+    small = {}
+    for name, tensor in state.items():
+        if not tensor.is_floating_point():
+            small[name] = tensor.contiguous()
+        elif tensor.ndim < 2:
+            small[name] = tensor.half().contiguous()
+        else:
+            rows = tensor.float().flatten(1)  # (out, everything else)
+            scale = rows.abs().amax(1).clamp(min=1e-8) / 127  # (out,)
+            small[name] = (rows / scale[:, None]).round().to(torch.int8).view(tensor.shape).contiguous()
+            small[name + SCALE] = scale
+    return small
+
+
+def dequantize(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The inverse of `quantize`, in float32; a state that was never quantized passes through unchanged."""
+    full = {}
+    for name, tensor in state.items():
+        if name.endswith(SCALE):
+            continue
+        scale = state.get(name + SCALE)
+        if scale is not None:
+            tensor = tensor.float() * scale.view(-1, *[1] * (tensor.ndim - 1))
+        full[name] = tensor.float() if tensor.is_floating_point() else tensor
+    return full
+
+
+def save_quantized(state: dict[str, torch.Tensor], path: str | Path) -> None:
+    """Write a state dict as an int8 safetensors file."""
+    save_file(quantize(state), path, metadata={"format": "pt"})
+
+
+def load_quantized(path: str | Path) -> dict[str, torch.Tensor]:
+    """Read a safetensors file, quantized or not, as float32."""
+    return dequantize(load_file(path))
+
+
+def load_pretrained(model_class: type[Model], name: str | Path) -> Model:
+    """`model_class.from_pretrained(name)`, where `name` may also be a folder with our int8 weights."""
+    if not (Path(name) / "model.int8.safetensors").is_file():
+        return model_class.from_pretrained(name)
+    config = model_class.config_class.from_pretrained(name)
+    return model_class.from_pretrained(None, config=config, state_dict=load_quantized(Path(name) / "model.int8.safetensors"))

@@ -1,0 +1,116 @@
+"""Train the embedded poem T5 on the quatrains of chinese-poetry.
+
+    python training/train_poem_t5.py --corpus CHINESE_POETRY --exclude ccpc_valid_v1.0.json --out runs/poem_t5
+
+CHINESE_POETRY is the unpacked registry package (`npm pack chinese-poetry@2.0.1`). Every poem that shares two lines
+with a poem of an --exclude file is left out. A run that was killed continues from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, T5Config, T5ForConditionalGeneration
+from transformers.trainer_utils import get_last_checkpoint
+
+from helpers.keywords import load_vocabulary
+from helpers.poem_t5 import EOS, character_tokenizer, collate, encode
+from helpers.poems import (
+    Quatrain,
+    count_words,
+    read_ccpc,
+    read_chinese_poetry,
+    sample_keywords,
+    source_text,
+    target_text,
+    without_shared_lines,
+)
+
+MIN_COUNT = 3  # rarer characters have no place in the vocabulary; poems that use them are left out
+VALIDATION = 1000  # poems kept aside for the loss curve
+
+
+def prepare(corpus: Path, exclude: Sequence[Path]) -> tuple[list[Quatrain], list[str]]:
+    """The training poems and the characters of the vocabulary (those of the keyword list included)."""
+    held_out = [poem for path in exclude for poem in read_ccpc(path)]
+    poems = without_shared_lines(read_chinese_poetry(corpus), held_out)
+    counts = Counter(char for poem in poems for line in poem.lines for char in line)
+    characters = {char for char, count in counts.items() if count >= MIN_COUNT}
+    characters |= {char for keyword in load_vocabulary() for char in keyword.word}
+    poems = [poem for poem in poems if characters.issuperset("".join(poem.lines))]
+    return poems, sorted(characters)
+
+
+def line_pairs(poems: Sequence[Quatrain], counts: Counter[str], seed: int) -> Iterator[tuple[str, str]]:
+    """(source, target) for each line of each poem, with keywords drawn anew for every line."""
+    rng = random.Random(seed)
+    for poem in poems:
+        for i, line in enumerate(poem.lines):
+            keywords = sample_keywords(poem.lines, counts, rng) or [rng.choice(poem.lines)[:2]]
+            yield source_text(keywords, poem.lines[:i], EOS), target_text(line, EOS)
+
+
+def tokenize(tokenizer, pairs: Iterator[tuple[str, str]]) -> list[dict[str, list[int]]]:
+    sources, targets = zip(*pairs, strict=True)
+    ids = zip(encode(tokenizer, sources), encode(tokenizer, targets), strict=True)
+    return [{"input_ids": source, "labels": target} for source, target in ids]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--exclude", type=Path, nargs="*", default=[])
+    parser.add_argument("--out", type=Path, default=Path("runs/poem_t5"))
+    parser.add_argument("--steps", type=int, default=4400)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+
+    poems, characters = prepare(args.corpus, args.exclude)
+    random.Random(args.seed).shuffle(poems)
+    tokenizer = character_tokenizer(characters)
+    counts = count_words(poems)
+    train = tokenize(tokenizer, line_pairs(poems[VALIDATION:], counts, args.seed))
+    valid = tokenize(tokenizer, line_pairs(poems[:VALIDATION], counts, args.seed + 1))
+    config = T5Config(
+        vocab_size=len(tokenizer), d_model=320, d_kv=32, num_heads=10, d_ff=1280, num_layers=3, num_decoder_layers=4,
+        dropout_rate=0.0, decoder_start_token_id=tokenizer.pad_token_id, pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    torch.manual_seed(args.seed)
+    model = T5ForConditionalGeneration(config)
+    print(f"{len(poems):,} poems, {len(train):,} pairs, {len(tokenizer):,} tokens, {model.num_parameters():,} parameters")
+
+    trainer = Seq2SeqTrainer(
+        model,
+        Seq2SeqTrainingArguments(
+            output_dir=str(args.out), max_steps=args.steps, per_device_train_batch_size=args.batch_size,
+            per_device_eval_batch_size=args.batch_size, learning_rate=args.lr, lr_scheduler_type="cosine",
+            warmup_steps=min(300, args.steps // 10), weight_decay=0.01, bf16=True, use_cpu=not torch.cuda.is_available(),
+            train_sampling_strategy="group_by_length",  # little padding: sources have 8 to 45 tokens
+            eval_strategy="steps", eval_steps=400, save_steps=200, save_total_limit=2, logging_steps=50,
+            report_to="none", seed=args.seed, remove_unused_columns=False,
+        ),  # fmt: skip
+        train_dataset=train,
+        eval_dataset=valid,
+        data_collator=partial(collate, pad_token_id=tokenizer.pad_token_id),
+    )
+    started = time.time()
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(args.out) if args.out.exists() else None)
+    trainer.save_model(str(args.out))
+    tokenizer.save_pretrained(args.out)
+    log = {"poems": len(poems), "pairs": len(train), "minutes": round((time.time() - started) / 60, 1)}
+    (args.out / "training.json").write_text(json.dumps(log | {"log": trainer.state.log_history}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
