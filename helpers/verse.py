@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib.metadata import distribution
-from itertools import groupby
+from itertools import chain, groupby, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,7 +62,7 @@ def _table() -> dict[str, dict[Reading, tuple[int, float]]]:
     simplify = OpenCC("t2s").convert
     table: dict[str, dict[Reading, tuple[int, float]]] = {}
     for kind, parts in json.loads(Path(path).read_text(encoding="utf-8")).items():
-        for title, strings in (item for part in parts.values() for item in part.items()):
+        for title, strings in chain.from_iterable(part.items() for part in parts.values()):
             reading = Reading("平" if kind == "ping" else "仄", simplify(title.split("聲")[1]))
             chars = [c for c in dict.fromkeys(title[-1] + "".join(strings)) if is_han(c)]  # 一先 lacks its 先
             for i, forms in enumerate(zip(chars, simplify("\n".join(chars)).split("\n"), strict=True)):
@@ -134,9 +134,7 @@ def check(poem: Poem) -> dict:
         "form": form,
         "length": form is not None,
         "rhyme": bool(shared),
-        "rhyme_group": min(
-            shared, key=lambda group: sum(_table()[end]["平", group][1] for end in ends), default=None
-        ),
+        "rhyme_group": min(shared, key=lambda g: sum(_table()[c]["平", g][1] for c in ends), default=None),
         "repeats": _repeats(poem),
         "tones": [tone_pattern(line) for line in poem],
         "tonal": form is not None and _is_tonal(poem),
@@ -188,8 +186,7 @@ def _vocabulary(tokenizer: PreTrainedTokenizerBase, size: int) -> _Vocabulary:
 
 def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
     """(rows, longest) with zeros on the right."""
-    longest = max(map(len, rows))
-    return torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], dtype=torch.long)
+    return torch.tensor(list(zip_longest(*rows, fillvalue=0)), dtype=torch.long).reshape(-1, len(rows)).T
 
 
 class VerseConstraint(LogitsProcessor):
@@ -220,6 +217,7 @@ class VerseConstraint(LogitsProcessor):
         self.line_length, self.no_repeat = line_length, no_repeat
         self.vocabulary = _vocabulary(tokenizer, len(tokenizer))
         self.fits = self._fits(tokenizer.eos_token_id)  # (line_length + 1, V)
+        self.inside = torch.arange(line_length + 1)[:, None] != self.vocabulary.length  # (line_length + 1, V)
         self.endings = torch.stack([self._endings(lines) for lines in earlier]) if rhyme else None  # (P, V)
         number = self.vocabulary.number
         self.used = _padded([[number.get(char, 0) for char in "".join(lines)] for lines in earlier])  # (P, E)
@@ -227,10 +225,9 @@ class VerseConstraint(LogitsProcessor):
     def _fits(self, eos: int) -> Tensor:
         """Row r: the tokens that may come when r characters are missing: the rest can still be filled."""
         length = self.vocabulary.length
-        sizes = set(length.tolist()) - {0}
-        fillable = [True]
+        sizes, fillable = length.unique().tolist(), [True]
         for r in range(1, self.line_length + 1):
-            fillable.append(any(size <= r and fillable[r - size] for size in sizes))
+            fillable.append(any(0 < size <= r and fillable[r - size] for size in sizes))
         if not fillable[-1]:
             raise ValueError(f"no tokens of this tokenizer add up to {self.line_length} characters")
         after = torch.arange(self.line_length + 1)[:, None] - length  # (line_length + 1, V)
@@ -268,11 +265,10 @@ class VerseConstraint(LogitsProcessor):
         if input_ids.shape[1] == 1:
             allowed = allowed | v.blank
         if self.endings is not None:
-            allowed = _prefer(allowed, self.endings[prompt] | (v.length != left[:, None]))
+            allowed = _prefer(allowed, self.endings[prompt] | self.inside[left])
         if self.no_repeat:
             allowed = _prefer(allowed, ~self._repeated(self.used[prompt], line))
-        allowed = torch.nn.functional.pad(allowed, (0, width - size))  # (B, W)
-        return scores.masked_fill(~allowed, -torch.inf)
+        return scores.masked_fill(~torch.nn.functional.pad(allowed, (0, width - size)), -torch.inf)
 
     def _repeated(self, used: Tensor, line: Tensor) -> Tensor:
         """used (B, E) by earlier lines, line (B, K) so far -> (B, V) tokens with one of these characters."""
@@ -285,7 +281,7 @@ class VerseConstraint(LogitsProcessor):
         first, counts = v.starts[keys].flatten(), (v.starts[keys + 1] - v.starts[keys]).flatten()
         row = (torch.arange(keys.numel(), device=device) // keys.shape[1]).repeat_interleave(counts)  # (N,)
         shift = (first - counts.cumsum(0) + counts).repeat_interleave(counts)  # (N,)
-        repeated = v.restless.repeat(len(keys), 1)
+        repeated = v.restless.expand(len(keys), -1).clone()
         repeated[row, v.tokens[shift + torch.arange(len(row), device=device)]] = True
         return repeated
 
@@ -294,12 +290,15 @@ class VerseConstraint(LogitsProcessor):
         if self.fits.device != device:
             tensors = {k: x.to(device) for k, x in self.vocabulary._asdict().items() if torch.is_tensor(x)}
             self.vocabulary = self.vocabulary._replace(**tensors)
-            self.fits, self.used = self.fits.to(device), self.used.to(device)
-            self.endings = None if self.endings is None else self.endings.to(device)
+            for name in ("fits", "inside", "used", "endings"):
+                tensor = getattr(self, name)
+                setattr(self, name, None if tensor is None else tensor.to(device))
         return self.vocabulary
 
 
 def _prefer(allowed: Tensor, wish: Tensor) -> Tensor:
     """(B, V) what is both allowed and wished for; a row in which nothing is stays as it was."""
     both = allowed & wish
-    return torch.where(both.any(1, keepdim=True), both, allowed)
+    stuck = both.view(torch.uint8).amax(1) == 0  # (B,); any(1) says the same, thirty times slower
+    both[stuck] = allowed[stuck]
+    return both

@@ -337,6 +337,12 @@ def test_scores_of_allowed_tokens_stay_as_they_are() -> None:
     assert kept.sum(1).tolist() == [len(set(CHARS))] * 4
 
 
+def test_beams_that_have_ended_may_hold_anything() -> None:
+    ids = torch.tensor([[0, *SINGLE.convert_tokens_to_ids([*"月日雪落叶"]), 1, 0, len(SINGLE) + 3]])
+    scores = VerseConstraint(SINGLE, 5, [[]], no_repeat=True)(ids, torch.zeros(1, len(SINGLE) + 5))
+    assert scores.isfinite().nonzero().tolist() == [[0, SINGLE.eos_token_id]]
+
+
 def test_wrong_use_is_refused() -> None:
     start = torch.zeros(3, 1, dtype=torch.long)
     with pytest.raises(ValueError, match="3 rows for 2 prompts"):

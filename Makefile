@@ -1,0 +1,42 @@
+# Two commands do everything on a fresh machine: `make poem` and `make test`. Each sets up .venv by itself.
+PYTHON ?= python3
+IMAGE  ?= helpers/assets/photos/sea_sunrise.jpg
+FORM   ?= 7x4
+DATA   ?= ../shared/data
+RUNS   ?= runs
+VENV   := .venv
+READY  := $(VENV)/.ready
+BIN    := $(VENV)/bin
+
+.PHONY: poem test notebooks lab bench assets lint clean
+
+poem: $(READY)  ## a quatrain and a card for IMAGE (default: a sample photo)
+	@$(BIN)/python -m helpers poem "$(IMAGE)" --form $(FORM) --card out
+
+test: $(READY)  ## every test
+	$(BIN)/python -m pytest
+
+notebooks: $(READY)  ## run all notebooks in place, top to bottom
+	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+
+lab: $(READY)  ## open the notebooks
+	$(BIN)/python -m jupyter lab notebooks
+
+bench: $(READY)  ## the figures of the README, into benchmarks/results
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+assets: $(READY)  ## train the embedded models again (needs DATA, see training/README.md)
+	$(BIN)/python -m pip install --quiet --editable '.[train]'
+	bash training/make_assets.sh "$(DATA)" "$(RUNS)" $(BIN)/python
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV) out build *.egg-info
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@

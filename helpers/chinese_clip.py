@@ -1,0 +1,146 @@
+"""One `ImageTextEncoder`: pictures and (Chinese) texts in one space, whichever model stands behind it.
+
+Behind it stand our own bilingual model of `helpers.clip` (the embedded mini model) and Chinese CLIP (Yang et al.
+2022, arXiv:2211.01335), both loaded by folder or hub id; `ImageTextEncoder.from_pretrained` tells them apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from helpers.cache import cached, digest
+from helpers.config import pick_device, pick_dtype
+
+CONFIG, WEIGHTS = "config.json", "model.int8.safetensors"
+
+
+class Backend(Protocol):
+    """What a model must offer; embeddings need not be normalised yet."""
+
+    fingerprint: str  # changes when the weights do
+    dim: int
+    device: str
+
+    def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor: ...  # (B, D)
+
+    def embed_texts(self, texts: Sequence[str]) -> torch.Tensor: ...  # (B, D)
+
+
+class ImageTextEncoder:
+    """Encodes pictures and texts in batches, as unit vectors of one space."""
+
+    def __init__(self, backend: Backend, batch_size: int = 64) -> None:
+        self.backend = backend
+        self.batch_size = batch_size
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, device: str = "auto", batch_size: int = 64) -> ImageTextEncoder:
+        """Load our own model or a Chinese CLIP from a folder or, the latter, by its hub id."""
+        device = pick_device(device)
+        backend = MiniBackend if is_our_own(name) else ChineseCLIPBackend
+        return cls(backend(name, device, pick_dtype(device)), batch_size)
+
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """RGB pictures of any size -> (N, D) float32, unit norm."""
+        return self._encode(images, self.backend.embed_images)
+
+    def encode_texts(self, texts: Sequence[str], cache: bool = False) -> np.ndarray:
+        """Texts -> (M, D) float32, unit norm; with `cache` kept on disk for the next call with the same texts."""
+        if not cache:
+            return self._encode(texts, self.backend.embed_texts)
+        key = digest([self.backend.fingerprint, *texts])
+        return cached(key, lambda: self._encode(texts, self.backend.embed_texts))
+
+    @torch.inference_mode()
+    def _encode(self, items: Sequence, embed) -> np.ndarray:
+        if not len(items):
+            return np.zeros((0, self.backend.dim), dtype=np.float32)
+        blocks = [items[i : i + self.batch_size] for i in range(0, len(items), self.batch_size)]
+        embeds = torch.cat([embed(block).float().cpu() for block in blocks])
+        return F.normalize(embeds, dim=-1).numpy()
+
+
+def is_our_own(name: str | Path) -> bool:
+    """Whether `name` is a folder with a model of `helpers.clip`."""
+    config = Path(name) / CONFIG
+    return config.is_file() and json.loads(config.read_text()).get("model_type") == "custom_clip"
+
+
+class MiniBackend:
+    """The bilingual model of `helpers.clip`: ResNet34 and a small DistilBERT."""
+
+    def __init__(self, name: str | Path, device: str, dtype: torch.dtype) -> None:
+        from transformers import PreTrainedTokenizerFast
+
+        from helpers.clip import build_clip
+        from helpers.quantize import load_quantized
+
+        folder = Path(name)
+        config = json.loads((folder / CONFIG).read_text())
+        self.dim, self.size = config["dim"], config["image_size"]
+        self.mean, self.std = (torch.tensor(config[k]).view(3, 1, 1) for k in ("image_mean", "image_std"))
+        self.max_tokens = config["max_tokens"]
+        self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        self.model = build_clip(config["text_config"], self.dim)
+        self.model.load_state_dict(load_quantized(folder / WEIGHTS))
+        self.model.eval().to(device, memory_format=torch.channels_last)
+        self.device, self.dtype = device, dtype
+        self.fingerprint = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+
+    def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        pixels = torch.stack([self._pixels(image) for image in images]).to(self.device)
+        with self._autocast():
+            return self.model.image(pixels.contiguous(memory_format=torch.channels_last))
+
+    def embed_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        batch = self.tokenizer(
+            list(texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
+        ).to(self.device)
+        with self._autocast():
+            return self.model.text(batch["input_ids"], batch["attention_mask"])
+
+    def _pixels(self, image: Image.Image) -> torch.Tensor:
+        """The whole picture squashed to a square, as in training: nothing at the edge is lost. (3, S, S)"""
+        square = image.convert("RGB").resize((self.size, self.size), Image.Resampling.BILINEAR, reducing_gap=3)
+        return (torch.from_numpy(np.array(square)).permute(2, 0, 1) / 255 - self.mean) / self.std
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32)
+
+
+class ChineseCLIPBackend:
+    """`transformers.ChineseCLIPModel`, e.g. OFA-Sys/chinese-clip-vit-base-patch16."""
+
+    def __init__(self, name: str | Path, device: str, dtype: torch.dtype) -> None:
+        from transformers import ChineseCLIPModel, ChineseCLIPProcessor
+
+        self.model = ChineseCLIPModel.from_pretrained(name).eval().to(device, dtype)
+        self.processor = ChineseCLIPProcessor.from_pretrained(name)
+        self.device, self.dtype = device, dtype
+        self.dim = self.model.config.projection_dim
+        weight = self.model.text_projection.weight.detach().float().cpu().numpy()
+        self.fingerprint = digest([str(name), str(dtype), hashlib.sha256(weight.tobytes()).hexdigest()])
+
+    def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        batch = self.processor(images=[image.convert("RGB") for image in images], return_tensors="pt")
+        return projected(self.model.get_image_features(batch["pixel_values"].to(self.device, self.dtype)))
+
+    def embed_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        batch = self.processor(
+            text=list(texts), padding=True, truncation=True, max_length=52, return_tensors="pt"  # 52 as in training
+        ).to(self.device)
+        return projected(self.model.get_text_features(**batch))
+
+
+def projected(features: torch.Tensor | object) -> torch.Tensor:
+    """The projected embeddings (B, D): a tensor in transformers 4, the `pooler_output` of an output object in 5."""
+    return features if torch.is_tensor(features) else features.pooler_output

@@ -1,0 +1,81 @@
+"""What differs between the two profiles, and which device and number format to use. Nothing else knows profiles."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Which models to load (a hub id or a folder each) and how the pipeline uses them."""
+
+    image_text_model: str
+    poem_model: str
+    offline: bool = False  # never ask the hub
+    keywords: int = 4  # words of the picture that go into the poem; CCPC has four a poem too
+    candidates: int = 8  # poems written for a picture, of which one is chosen
+    form: str = "7x4"
+    seed: int = 0
+    device: str = "auto"
+
+
+PROFILES = {
+    "mini": Config(str(ASSETS / "image_text"), str(ASSETS / "poem_t5"), offline=True),
+    "full": Config("OFA-Sys/chinese-clip-vit-base-patch16", "models/mengzi-t5-poem"),  # 03 fine-tunes the latter
+}
+
+
+def load_config(profile: str = "mini", **changes: object) -> Config:
+    """The profile's `Config` with some fields changed; ValueError for an unknown profile."""
+    if profile not in PROFILES:
+        raise ValueError(f"unknown profile {profile!r}: choose one of {', '.join(PROFILES)}")
+    config = replace(PROFILES[profile], **changes)
+    if config.offline:
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # else an unreachable hub costs 23 s of retries
+    return config
+
+
+def pick_device(device: str = "auto") -> str:
+    """"cuda", "mps" or "cpu": the best there is, unless `device` names one."""
+    import torch
+
+    if device != "auto":
+        return device
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def pick_dtype(device: str) -> torch.dtype:
+    """The number format for the heavy layers: bfloat16 where the hardware multiplies it, else float16 or float32."""
+    import torch
+
+    if device == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if device == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512" and _cpu_has_bf16():
+        return torch.bfloat16  # with channels_last three to five times faster than float32
+    return torch.float32
+
+
+def _cpu_has_bf16() -> bool:
+    flags = Path("/proc/cpuinfo")
+    return flags.exists() and "avx512_bf16" in flags.read_text()
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch (all devices)."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

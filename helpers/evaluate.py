@@ -1,0 +1,83 @@
+"""The figures: retrieval, ranking of words, and what a set of poems is like. Plain functions on arrays and strings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from helpers.verse import check
+
+
+def recall_at_k(
+    image_embeds: np.ndarray, text_embeds: np.ndarray, owners: np.ndarray, ks: Sequence[int] = (1, 5, 10)
+) -> dict[str, dict[int, float]]:
+    """Recall@k in per cent, both ways, with several captions a picture.
+
+    `image_embeds` (N, D), `text_embeds` (M, D), `owners` (M,) the picture of each text. Text to image: the share of
+    texts whose picture is among the k nearest. Image to text: the share of pictures with any own text among them.
+    A rank counts the strictly better ones (Faghri et al. 2018, VSE++, section 4.1).
+    """
+    scores = text_embeds @ image_embeds.T  # (M, D) @ (D, N) -> (M, N)
+    right = scores[np.arange(len(owners)), owners]  # (M,)
+    text_ranks = (scores > right[:, None]).sum(1)  # (M,)
+    own = owners[:, None] == np.arange(len(image_embeds))  # (M, N)
+    best = np.where(own, scores, -np.inf).max(0)  # (N,) the best own text of each picture
+    image_ranks = (np.where(own, -np.inf, scores) > best).sum(0)  # (N,)
+    return {
+        "text_to_image": {k: 100 * float((text_ranks < k).mean()) for k in ks},
+        "image_to_text": {k: 100 * float((image_ranks < k).mean()) for k in ks},
+    }
+
+
+def average_precision(ranked_hits: Sequence[bool]) -> float:
+    """Mean of the precisions at each hit, best rank first; 0 without a hit (Manning et al. 2008, section 8.4)."""
+    hits = np.asarray(ranked_hits, dtype=float)
+    precision = hits.cumsum() / np.arange(1, len(hits) + 1)
+    return float((precision * hits).sum() / max(hits.sum(), 1))
+
+
+def word_ranking(scores: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Scores (N, M) of M words for N pictures against the truth (N, M): mean average precision and top-1, over pictures.
+
+    `map_by_word` ranks the pictures for each word instead; only words that occur count.
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")
+    hits = np.take_along_axis(truth, order, axis=1)
+    by_word = [average_precision(truth[np.argsort(-scores[:, j], kind="stable"), j]) for j in np.flatnonzero(truth.any(0))]
+    return {
+        "map": float(np.mean([average_precision(row) for row in hits])),
+        "top1": float(hits[:, 0].mean()),
+        "map_by_word": float(np.mean(by_word)),
+    }
+
+
+def verse_rates(poems: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Shares of poems with exact form, rhyme, tonal order, and without repeated characters."""
+    checks = [check(poem) for poem in poems]
+    return {
+        "exact_form": float(np.mean([c["length"] for c in checks])),
+        "rhymed": float(np.mean([c["rhyme"] for c in checks])),
+        "tonal": float(np.mean([c["tonal"] for c in checks])),
+        "no_repeats": float(np.mean([not c["repeats"] for c in checks])),
+    }
+
+
+def keyword_recall(poems: Sequence[Sequence[str]], keyword_sets: Sequence[Sequence[str]]) -> float:
+    """The share of the given keywords that stand in their poem, averaged over poems."""
+    shares = [
+        np.mean([any(word in line for line in poem) for word in keywords])
+        for poem, keywords in zip(poems, keyword_sets, strict=True)
+    ]
+    return float(np.mean(shares))
+
+
+def copied_lines(poems: Iterable[Sequence[str]], training_lines: set[str]) -> float:
+    """The share of lines that stand, whole, in the training poems."""
+    return float(np.mean([line in training_lines for poem in poems for line in poem]))
+
+
+def distinct_n(poems: Iterable[Sequence[str]], n: int = 2) -> float:
+    """Different n-grams over all n-grams, within lines (Li et al. 2016, section 5.3)."""
+    grams = [line[i : i + n] for poem in poems for line in poem for i in range(len(line) - n + 1)]
+    return len(set(grams)) / len(grams)

@@ -1,0 +1,36 @@
+"""Embeddings of all training photos by the trained image tower, for the last fitting of the text tower.
+
+    python -m training.embed_photos --photos FOLDER_OR_PARQUET --image runs/image_tower --size 192 --out FILE
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from helpers.clip import ImageTower
+from training.photos import read_photos
+from training.train_image_tower import embed_all, squashed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--image", type=Path, required=True)
+    parser.add_argument("--size", type=int, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+
+    tower = ImageTower()
+    tower.load_state_dict(load_file(args.image / "image_tower.safetensors"))
+    photos = read_photos(args.photos)
+    whole = torch.tensor([[[0.0, 0.0, 1.0, 1.0]]]).repeat(len(photos), 1, 1)
+    embeds = embed_all(tower.to(memory_format=torch.channels_last), squashed(photos, whole, args.size)[:, 0])
+    save_file({"image_embeds": embeds[:, None].contiguous()}, args.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Put the trained towers together as the embedded image-text model.
+
+    python -m training.export_image_text --image runs/image_tower --text runs/text_tower --reference EMBEDS EMBEDS \
+        --out helpers/assets/image_text
+
+Writes config.json, model.int8.safetensors, tokenizer files and the embeddings of the reference pictures: all
+wallpapers and as many Flickr photos.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import DistilBertConfig, PreTrainedTokenizerFast
+
+from helpers.clip import build_clip
+from helpers.quantize import save_quantized
+from training.train_image_tower import MEAN, STD
+from training.train_text_tower import MAX_TOKENS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image", type=Path, required=True)
+    parser.add_argument("--text", type=Path, required=True)
+    parser.add_argument("--reference", type=Path, nargs=2, required=True, help="of Flickr8k, of the wallpapers")
+    parser.add_argument("--size", type=int, required=True, help="side of the square picture, in pixels")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+
+    text_config = DistilBertConfig.from_pretrained(args.text).to_diff_dict()
+    text_config = {k: text_config[k] for k in ("vocab_size", "dim", "n_layers", "n_heads", "hidden_dim",
+                                               "max_position_embeddings")}  # fmt: skip
+    model = build_clip(text_config)
+    model.image.load_state_dict(load_file(args.image / "image_tower.safetensors"))
+    model.text.load_state_dict(load_file(args.text / "text_tower.safetensors"))
+    args.out.mkdir(parents=True, exist_ok=True)
+    save_quantized(model.state_dict(), args.out / "model.int8.safetensors")
+    PreTrainedTokenizerFast.from_pretrained(args.text).save_pretrained(args.out)
+    config = {"model_type": "custom_clip", "dim": 512, "image_size": args.size, "image_mean": MEAN, "image_std": STD,
+              "max_tokens": MAX_TOKENS, "text_config": text_config}  # fmt: skip
+    (args.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    flickr, wallpapers = (load_file(path)["image_embeds"][:, 0] for path in args.reference)
+    reference = torch.cat([wallpapers, flickr[: len(wallpapers)]]).half().contiguous()
+    save_file({"image_embeds": reference}, args.out / "reference_image_embeds.safetensors")
+
+
+if __name__ == "__main__":
+    main()
