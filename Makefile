@@ -22,8 +22,10 @@ notebooks: $(READY)  ## run all notebooks in place, top to bottom
 lab: $(READY)  ## open the notebooks
 	$(BIN)/python -m jupyter lab notebooks
 
-bench: $(READY)  ## the figures of the README, into benchmarks/results
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+bench: $(READY)  ## the figures of the README (needs DATA)
+	$(BIN)/python -m benchmarks.latency
+	$(BIN)/python -m benchmarks.image_text --data $(DATA)
+	$(BIN)/python -m benchmarks.poems --ccpc $(DATA)/poems/ccpc_valid_v1.0.json --lines $(RUNS)/lines.txt
 
 assets: $(READY)  ## train the embedded models again (needs DATA, see training/README.md)
 	$(BIN)/python -m pip install --quiet --editable '.[train]'

@@ -63,7 +63,7 @@ def run_poem(args: argparse.Namespace) -> int:
         results = pipeline(batch, keywords=keywords, form=args.form, n=args.n, seed=args.seed)
         for path, image, result in zip(paths[start : start + BATCH], batch, results, strict=True):
             card = cards.write(path, image, result) if cards else None
-            print(json.dumps(poem_record(path, result), ensure_ascii=False) if args.json else poem_text(path, result, card))
+            print(as_json(poem_record(path, result)) if args.json else poem_text(path, result, card))
     return status
 
 
@@ -80,7 +80,7 @@ def run_keywords(args: argparse.Namespace) -> int:
         rows = pipeline.rank(batch, words) if words else pipeline.keywords(batch, args.k)
         for path, row in zip(paths[start : start + BATCH], rows, strict=True):
             record = {"image": path, "keywords": keyword_records(row)}
-            print(json.dumps(record, ensure_ascii=False) if args.json else keywords_text(path, row))
+            print(as_json(record) if args.json else keywords_text(path, row))
     return status
 
 
@@ -88,8 +88,11 @@ def load_pipeline(profile: str) -> ImageToPoem:
     from helpers.config import load_config
 
     config = load_config(profile)  # before transformers is imported: it may switch the hub off
+    from transformers.utils import logging
+
     from helpers.pipeline import ImageToPoem
 
+    logging.disable_progress_bar()  # stderr is for errors: loading takes a blink
     return ImageToPoem(config)
 
 
@@ -134,6 +137,10 @@ class CardFolder:
         self.written.add(card)
         poem_card(image, result.poem.lines, title=f"题{result.keywords[0].word}图").save(card)
         return card
+
+
+def as_json(record: dict) -> str:
+    return json.dumps(record, ensure_ascii=False)
 
 
 def keyword_records(row: Sequence[ScoredWord]) -> list[dict]:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from helpers.cache import cached, digest
 from helpers.config import pick_device, pick_dtype
 
-CONFIG, WEIGHTS = "config.json", "model.int8.safetensors"
+CONFIG = "config.json"
 
 
 class Backend(Protocol):
@@ -82,7 +82,7 @@ class MiniBackend:
         from transformers import PreTrainedTokenizerFast
 
         from helpers.clip import build_clip
-        from helpers.quantize import load_quantized
+        from helpers.quantize import WEIGHTS, load_quantized
 
         folder = Path(name)
         config = json.loads((folder / CONFIG).read_text())

@@ -38,13 +38,14 @@ def average_precision(ranked_hits: Sequence[bool]) -> float:
 
 
 def word_ranking(scores: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Scores (N, M) of M words for N pictures against the truth (N, M): mean average precision and top-1, over pictures.
+    """Scores (N, M) of M words for N pictures against the truth (N, M): mean average precision and top-1 by picture.
 
     `map_by_word` ranks the pictures for each word instead; only words that occur count.
     """
     order = np.argsort(-scores, axis=1, kind="stable")
     hits = np.take_along_axis(truth, order, axis=1)
-    by_word = [average_precision(truth[np.argsort(-scores[:, j], kind="stable"), j]) for j in np.flatnonzero(truth.any(0))]
+    by_picture = np.argsort(-scores, axis=0, kind="stable")
+    by_word = [average_precision(truth[by_picture[:, j], j]) for j in np.flatnonzero(truth.any(0))]
     return {
         "map": float(np.mean([average_precision(row) for row in hits])),
         "top1": float(hits[:, 0].mean()),

@@ -126,7 +126,7 @@ class PoemWriter:
         output = self.model.generate(
             input_ids=batch,  # (B, S)
             attention_mask=(batch != self.tokenizer.pad_token_id).long(),
-            max_new_tokens=length + 1,  # the characters and EOS
+            max_new_tokens=length + 2,  # the characters, EOS, and the bare ▁ that SentencePiece may begin with
             do_sample=True,
             top_k=0,
             logits_processor=LogitsProcessorList([constraint]),

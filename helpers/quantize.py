@@ -12,6 +12,7 @@ from typing import TypeVar
 import torch
 from safetensors.torch import load_file, save_file
 
+WEIGHTS = "model.int8.safetensors"
 SCALE = ".int8_scale"
 Model = TypeVar("Model", bound=torch.nn.Module)
 
@@ -57,7 +58,8 @@ def load_quantized(path: str | Path) -> dict[str, torch.Tensor]:
 
 def load_pretrained(model_class: type[Model], name: str | Path) -> Model:
     """`model_class.from_pretrained(name)`, where `name` may also be a folder with our int8 weights."""
-    if not (Path(name) / "model.int8.safetensors").is_file():
+    if not (Path(name) / WEIGHTS).is_file():
         return model_class.from_pretrained(name)
     config = model_class.config_class.from_pretrained(name)
-    return model_class.from_pretrained(None, config=config, state_dict=load_quantized(Path(name) / "model.int8.safetensors"))
+    state = load_quantized(Path(name) / WEIGHTS)
+    return model_class.from_pretrained(None, config=config, state_dict=state)

@@ -71,9 +71,16 @@ def embed(tower: ImageTower, pixels: torch.Tensor) -> torch.Tensor:
 @torch.inference_mode()
 def embed_all(tower: ImageTower, views: torch.Tensor, batch: int = 64) -> torch.Tensor:
     tower.eval()
-    embeds = torch.cat([embed(tower, normalise(block)) for block in views.split(batch)])
+    return torch.cat([embed(tower, normalise(block)) for block in views.split(batch)])
+
+
+def train_mode(tower: ImageTower) -> ImageTower:
+    """Training mode, but for the stem and the first stage: edges and textures stay ImageNet's, a third of the work
+    is saved, and their BatchNorm statistics stay frozen too."""
     tower.train()
-    return embeds
+    for frozen in (tower.backbone.conv1, tower.backbone.bn1, tower.backbone.layer1):
+        frozen.eval().requires_grad_(False)
+    return tower
 
 
 def word_loss(embeds: torch.Tensor, targets: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
@@ -99,7 +106,7 @@ def main() -> None:
     parser.add_argument("--bridge", type=Path, required=True)
     parser.add_argument("--resnet34", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--size", type=int, default=160)
+    parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--lr", type=float, default=4e-4)
@@ -117,12 +124,13 @@ def main() -> None:
     captions = flickr_captions(args.flickr) + wallpaper_captions()
     owners = {"en": flatten(captions.english)[1], "zh": flatten(captions.chinese)[1]}
 
-    tower = ImageTower().train()
+    tower = ImageTower()
     load_backbone(tower, args.resnet34)
-    tower = tower.to(memory_format=torch.channels_last)
+    tower = train_mode(tower.to(memory_format=torch.channels_last))
     augment = Augment(args.size)
     head = {"params": tower.head.parameters(), "lr": 5 * args.lr}
-    optimizer = torch.optim.AdamW([head, {"params": tower.backbone.parameters(), "lr": args.lr}], weight_decay=0.05)
+    backbone = {"params": [p for p in tower.backbone.parameters() if p.requires_grad], "lr": args.lr}
+    optimizer = torch.optim.AdamW([head, backbone], weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [5 * args.lr, args.lr], total_steps=args.steps, pct_start=0.1)
     logit_scale = torch.tensor(3.6)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -150,6 +158,7 @@ def main() -> None:
             print(f"step {step}/{args.steps} loss {loss.item():.3f} {(time.time() - started) / 60:.1f} min", flush=True)
         if step % 200 == 0 or step == args.steps:
             cosine = (embed_all(tower, val) * val_targets).sum(1).mean().item()
+            train_mode(tower)
             print(f"step {step} val cosine to the teacher {cosine:.4f}", flush=True)
             save_checkpoint(args.out, step, tower, optimizer, schedule)
     state = {name: tensor.contiguous() for name, tensor in tower.state_dict().items()}

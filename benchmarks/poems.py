@@ -1,0 +1,72 @@
+"""The figures of the poem model: form, rhyme, keywords, copies, diversity and perplexity.
+
+    python -m benchmarks.poems --ccpc ccpc_valid_v1.0.json --lines runs/lines.txt
+
+1,000 poems of ccpc_valid lend their keywords and forms; no poem that shares two lines with ccpc_valid was trained
+on. LINES (training/write_lines.py) holds the training poems' lines, to count copies. One JSON object on stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import time
+from pathlib import Path
+
+from helpers.config import ASSETS
+from helpers.evaluate import copied_lines, distinct_n, keyword_recall, verse_rates
+from helpers.poem_t5 import PoemWriter
+from helpers.poems import Quatrain, read_ccpc
+from helpers.verse import FORMS
+
+BATCH = 100
+
+
+def write_all(writer: PoemWriter, poems: list[Quatrain], **options: bool) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """(keywords, lines) of one new poem for each of `poems`, with its keywords and form."""
+    written = []
+    for form in FORMS:
+        keyword_sets = [poem.keywords for poem in poems if poem.form == form]
+        for start in range(0, len(keyword_sets), BATCH):
+            batch = writer.write_batch(keyword_sets[start : start + BATCH], form, seed=start, n=1, **options)
+            written += [(poem.keywords, poem.lines) for (poem,) in batch]
+    return written
+
+
+def figures(written: list, training_lines: set[str]) -> dict[str, float]:
+    keyword_sets, lines = zip(*written, strict=True)
+    return verse_rates(lines) | {
+        "keyword_recall": keyword_recall(lines, keyword_sets),
+        "copied_lines": copied_lines(lines, training_lines),
+        "distinct_2": distinct_n(lines, 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ccpc", type=Path, required=True)
+    parser.add_argument("--lines", type=Path, required=True)
+    parser.add_argument("--model", default=ASSETS / "poem_t5")
+    parser.add_argument("--n", type=int, default=1000)
+    args = parser.parse_args()
+
+    writer = PoemWriter.from_pretrained(args.model)
+    training_lines = set(args.lines.read_text(encoding="utf-8").split())
+    poems = random.Random(0).sample([poem for poem in read_ccpc(args.ccpc) if poem.keywords], args.n)
+    likelihoods = writer.log_likelihoods([p.keywords for p in poems], [p.lines for p in poems])
+    report = {"poems": len(poems), "perplexity_per_character": math.exp(-likelihoods.mean().item())}
+    report["humans"] = figures([(p.keywords, p.lines) for p in poems], training_lines)
+    for name, options in {
+        "all_constraints": {"rhyme": True, "no_repeat": True},
+        "length_only": {"rhyme": False, "no_repeat": False},
+    }.items():
+        started = time.perf_counter()
+        report[name] = figures(write_all(writer, poems, **options), training_lines)
+        report[name]["seconds"] = time.perf_counter() - started
+    print(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""helpers.evaluate: every figure on a case small enough to be worked out by hand."""
+
+import numpy as np
+import pytest
+
+from helpers.evaluate import (
+    average_precision,
+    copied_lines,
+    distinct_n,
+    keyword_recall,
+    recall_at_k,
+    verse_rates,
+    word_ranking,
+)
+
+HERON_TOWER = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
+
+
+def test_recall_at_k_with_several_captions() -> None:
+    """Three pictures on the axes of the space, five captions; the rows are the scores themselves."""
+    texts = np.array(
+        [
+            [0.9, 0.5, 0.1],  # of picture 0: rank 1
+            [0.2, 0.3, 0.4],  # of picture 0: rank 3
+            [0.8, 0.6, 0.2],  # of picture 1: rank 2
+            [0.1, 0.7, 0.3],  # of picture 1: rank 1
+            [0.6, 0.9, 0.5],  # of picture 2: rank 3
+        ]
+    )
+    recall = recall_at_k(np.eye(3), texts, np.array([0, 0, 1, 1, 2]), ks=(1, 2, 3))
+    assert recall["text_to_image"] == pytest.approx({1: 40, 2: 60, 3: 100})
+    # Picture 0: its best, 0.9, is first. Picture 1: 0.7 stands behind 0.9. Picture 2: 0.5 is first.
+    assert recall["image_to_text"] == pytest.approx({1: 200 / 3, 2: 100, 3: 100})
+
+
+def test_own_captions_do_not_push_each_other_down() -> None:
+    texts = np.array([[0.9, 0.0], [0.8, 0.0], [0.7, 0.6], [0.0, 0.5]])
+    recall = recall_at_k(np.eye(2), texts, np.array([0, 0, 0, 1]), ks=(1, 2))
+    assert recall["image_to_text"] == {1: 50, 2: 100}  # picture 1: only 0.6 is better than its 0.5
+    assert recall["text_to_image"] == {1: 100, 2: 100}
+
+
+def test_average_precision() -> None:
+    # Relevant at ranks 1, 3, 6, 9 and 10 of ten.
+    hits = [1, 0, 1, 0, 0, 1, 0, 0, 1, 1]
+    assert average_precision(hits) == pytest.approx((1 / 1 + 2 / 3 + 3 / 6 + 4 / 9 + 5 / 10) / 5)
+    assert average_precision([True, True]) == 1 and average_precision([False, False]) == 0
+    assert average_precision([False, False, True]) == pytest.approx(1 / 3)
+
+
+def test_word_ranking() -> None:
+    scores = np.array([[0.9, 0.5, 0.1], [0.2, 0.3, 0.4]])
+    truth = np.array([[True, False, True], [True, False, False]])
+    figures = word_ranking(scores, truth)
+    assert figures["map"] == pytest.approx(((1 + 2 / 3) / 2 + 1 / 3) / 2)
+    assert figures["top1"] == 0.5
+    assert figures["map_by_word"] == pytest.approx((1 + 1 / 2) / 2)  # word 1 shows in no picture
+
+
+def test_verse_rates() -> None:
+    broken = ["白日依山白", "黄河入海去", "欲穷千里", "更上一层楼"]
+    assert verse_rates([HERON_TOWER]) == {"exact_form": 1, "rhymed": 1, "tonal": 1, "no_repeats": 1}
+    assert verse_rates([HERON_TOWER, broken]) == {"exact_form": 0.5, "rhymed": 0.5, "tonal": 0.5, "no_repeats": 0.5}
+
+
+def test_keyword_recall() -> None:
+    assert keyword_recall([HERON_TOWER], [["黄河", "白日", "明月", "层楼"]]) == 0.75
+    assert keyword_recall([HERON_TOWER, HERON_TOWER], [["黄河"], ["明月", "流欲"]]) == 0.5  # 流欲 runs over two lines
+    with pytest.raises(ValueError):
+        keyword_recall([HERON_TOWER], [["黄河"], ["明月"]])
+
+
+def test_copied_lines() -> None:
+    assert copied_lines([HERON_TOWER, ["明月"] * 4], {HERON_TOWER[0], HERON_TOWER[2], "月"}) == 2 / 8
+
+
+def test_distinct_n() -> None:
+    poems = [["春风春风", "春雨"], ["春风"]]  # 春风 风春 春风 · 春雨 · 春风
+    assert distinct_n(poems) == 3 / 5
+    assert distinct_n(poems, 1) == 3 / 8
+    assert distinct_n(poems, 3) == 1

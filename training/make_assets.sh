@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# make assets: every embedded model from the data, in order; each step continues where it was killed.
+#   make_assets.sh DATA RUNS PYTHON
+# training/README.md says what DATA and RUNS must hold beforehand.
+set -euo pipefail
+data=$1 runs=$2 python=$3
+flickr=$data/flickr8k/train.parquet val=$data/flickr8k/val.parquet wallpapers=$data/wallpapers
+exclude=$data/poems/ccpc_valid_v1.0.json words=$data/clip_text/vitb16_vocab.npz
+weights=$runs/weights corpus=$runs/chinese-poetry size=160
+export OMP_WAIT_POLICY=passive
+
+features() { # PHOTOS VIEWS NAME
+  [ -f "$runs/teacher/$3.safetensors" ] || "$python" -m training.teacher_features --photos "$1" --views "$2" \
+    --clip "$weights/clip_vitb16_vision.safetensors" --out "$runs/teacher/$3.safetensors"
+}
+features "$flickr" 1 flickr8k_train
+features "$val" 1 flickr8k_val
+features "$wallpapers" 8 wallpapers
+teacher=("$runs/teacher/flickr8k_train.safetensors" "$runs/teacher/wallpapers.safetensors")
+
+# the text teacher, then both towers in CLIP's space
+[ -f "$runs/bridge.safetensors" ] || "$python" -m training.bridge --flickr "$flickr" --teacher "${teacher[@]}" \
+  --clip-words "$words" --out "$runs/bridge.safetensors"
+"$python" -m training.train_poem_t5 --corpus "$corpus" --exclude "$exclude" --ahead 4 --out "$runs/ahead"
+"$python" -m training.write_lines --corpus "$corpus" --exclude "$exclude" --out "$runs/lines.txt"
+text=(--flickr "$flickr" --bridge "$runs/bridge.safetensors" --clip-words "$words" --lines "$runs/lines.txt")
+"$python" -m training.train_text_tower "${text[@]}" --image-embeds "${teacher[@]}" --out "$runs/text_tower"
+"$python" -m training.train_image_tower --flickr "$flickr" --wallpapers "$wallpapers" --teacher "${teacher[@]}" \
+  --val "$val" --val-teacher "$runs/teacher/flickr8k_val.safetensors" --bridge "$runs/bridge.safetensors" \
+  --resnet34 "$weights/resnet34.safetensors" --out "$runs/image_tower"
+
+# the text tower once more, fitted to where the student really lands
+student=("$runs/student_flickr8k.safetensors" "$runs/student_wallpapers.safetensors")
+"$python" -m training.embed_photos --photos "$flickr" --image "$runs/image_tower" --size $size --out "${student[0]}"
+"$python" -m training.embed_photos --photos "$wallpapers" --image "$runs/image_tower" --size $size --out "${student[1]}"
+"$python" -m training.train_text_tower "${text[@]}" --image-embeds "${student[@]}" --start "$runs/text_tower" \
+  --steps 300 --lr 2e-4 --out "$runs/text_tower_fitted"
+"$python" -m training.export_image_text --image "$runs/image_tower" --text "$runs/text_tower_fitted" \
+  --reference "${student[@]}" --size $size --out helpers/assets/image_text
+
+# the poem model: the next line alone, and into eight bits
+"$python" -m training.train_poem_t5 --corpus "$corpus" --exclude "$exclude" --start "$runs/ahead" --steps 700 \
+  --lr 5e-4 --out "$runs/poem_t5"
+"$python" -m training.export_poem_t5 --model "$runs/poem_t5" --out helpers/assets/poem_t5
