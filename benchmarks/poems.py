@@ -24,7 +24,7 @@ from helpers.verse import FORMS
 BATCH = 100
 
 
-def write_all(writer: PoemWriter, poems: list[Quatrain], **options: bool) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+def write_all(writer: PoemWriter, poems: list[Quatrain], **options: bool) -> list[tuple[tuple[str, ...], ...]]:
     """(keywords, lines) of one new poem for each of `poems`, with its keywords and form."""
     written = []
     for form in FORMS:

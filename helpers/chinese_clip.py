@@ -136,7 +136,11 @@ class ChineseCLIPBackend:
 
     def embed_texts(self, texts: Sequence[str]) -> torch.Tensor:
         batch = self.processor(
-            text=list(texts), padding=True, truncation=True, max_length=52, return_tensors="pt"  # 52 as in training
+            text=list(texts),
+            padding=True,
+            truncation=True,
+            max_length=52,
+            return_tensors="pt",  # 52 as in training
         ).to(self.device)
         return projected(self.model.get_text_features(**batch))
 

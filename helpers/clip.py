@@ -84,9 +84,7 @@ def masked_mean(features: torch.Tensor, attention_mask: torch.Tensor) -> torch.T
     return (features * mask).sum(1) / mask.sum(1).clamp(min=1)
 
 
-def contrastive_loss(
-    image_embeds: torch.Tensor, text_embeds: torch.Tensor, logit_scale: torch.Tensor
-) -> torch.Tensor:
+def contrastive_loss(image_embeds: torch.Tensor, text_embeds: torch.Tensor, logit_scale: torch.Tensor) -> torch.Tensor:
     """The symmetric cross-entropy of CLIP (figure 3 of the paper): pair i belongs together, all others do not.
 
     `image_embeds` and `text_embeds` (B, D) of unit norm, `logit_scale` the logarithm of the inverse temperature.

@@ -45,7 +45,7 @@ def load_config(profile: str = "mini", **changes: object) -> Config:
 
 
 def pick_device(device: str = "auto") -> str:
-    """"cuda", "mps" or "cpu": the best there is, unless `device` names one."""
+    """ "cuda", "mps" or "cpu": the best there is, unless `device` names one."""
     import torch
 
     if device != "auto":

@@ -12,7 +12,14 @@ from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import AutoTokenizer, LogitsProcessorList, PreTrainedTokenizerBase, T5ForConditionalGeneration
+from transformers import (
+    AutoTokenizer,
+    DynamicCache,
+    EncoderDecoderCache,
+    LogitsProcessorList,
+    PreTrainedTokenizerBase,
+    T5ForConditionalGeneration,
+)
 
 from helpers.poems import KEYWORD_PREFIX, source_text, target_text
 from helpers.quantize import load_pretrained
@@ -126,6 +133,9 @@ class PoemWriter:
         output = self.model.generate(
             input_ids=batch,  # (B, S)
             attention_mask=(batch != self.tokenizer.pad_token_id).long(),
+            use_cache=True,  # the Trainer saves the config with False
+            # transformers 5 gives a T5's cache as many layers as the encoder has, and ours has fewer: this one grows
+            past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
             max_new_tokens=length + 2,  # the characters, EOS, and the bare ▁ that SentencePiece may begin with
             do_sample=True,
             top_k=0,
@@ -153,7 +163,7 @@ class PoemWriter:
                 for s, t in zip(encode(self.tokenizer, sources), encode(self.tokenizer, targets), strict=True)
             ]
             batch = {k: v.to(self.model.device) for k, v in collate(items, self.tokenizer.pad_token_id).items()}
-            logits = self.model(**batch).logits.float()  # (B, T, V)
+            logits = self.model(**batch, use_cache=False).logits.float()  # (B, T, V)
             losses = cross_entropy(logits.transpose(1, 2), batch["labels"], ignore_index=IGNORED, reduction="none")
             sums.append(losses.sum(1))
             counts.append((batch["labels"] != IGNORED).sum(1))

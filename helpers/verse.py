@@ -34,10 +34,7 @@ ALIKE = (
 # ... what it misprints: 衝, 繒 and 鈐 have lost their places to lookalikes ...
 MISPRINTS = {"衡": "二冬", "绘": "十蒸", "铃": "十四盐"}
 # ... and level readings that are in the book, and early, yet that nobody expects (the group by its headword).
-RARE = (
-    "不尤 共冬 且鱼 那歌 县先 零先 便先 溅先 逢江 撞江 堕支 垒灰 湛覃 渐盐 庆阳 并庚 翰寒 奸寒 "
-    "湾寒 乾寒 污麻 誉鱼"
-)
+RARE = "不尤 共冬 且鱼 那歌 县先 零先 便先 溅先 逢江 撞江 堕支 垒灰 湛覃 渐盐 庆阳 并庚 翰寒 奸寒 湾寒 乾寒 污麻 誉鱼"
 
 
 def is_han(char: str) -> bool:

@@ -46,9 +46,7 @@ def columns(card):
     return runs(ink(card).any(axis=0))
 
 
-@pytest.mark.parametrize(
-    ("width", "height"), [(600, 400), (400, 600), (500, 500), (4000, 100), (100, 3000), (80, 60)]
-)
+@pytest.mark.parametrize(("width", "height"), [(600, 400), (400, 600), (500, 500), (4000, 100), (100, 3000), (80, 60)])
 def test_photo_is_whole_and_keeps_its_aspect(width, height):
     picture = photo(width, height)
     quarter = (255, 0, 255)

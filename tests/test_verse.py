@@ -198,9 +198,7 @@ def generate(tokenizer: PreTrainedTokenizerFast, form: str, earlier: list[list[s
         **{"do_sample": True, "top_k": 0, **options},
     )
     ended = [row.tolist().index(1) for row in out]  # every line has an end
-    pieces = [
-        tokenizer.convert_ids_to_tokens(row[1:end].tolist()) for row, end in zip(out, ended, strict=True)
-    ]
+    pieces = [tokenizer.convert_ids_to_tokens(row[1:end].tolist()) for row, end in zip(out, ended, strict=True)]
     return ["".join(row).replace("▁", "") for row in pieces]
 
 
@@ -242,9 +240,7 @@ def test_rhyme(tokenizer) -> None:
         assert fourth[-1] in RHYMES[group] and fourth[-1] != second[-1]
         assert third[-1] in OBLIQUE
     assert all(check(poem)["rhyme"] for poem in poems)
-    assert {group for group in RHYMES if any(poem[1][-1] in RHYMES[group] for poem in poems)} == {*RHYMES} - {
-        "三江"
-    }
+    assert {group for group in RHYMES if any(poem[1][-1] in RHYMES[group] for poem in poems)} == {*RHYMES} - {"三江"}
 
 
 def test_a_rhyme_given_from_outside_is_taken_up() -> None:
@@ -267,9 +263,7 @@ def test_beams_and_return_sequences_belong_to_their_prompt() -> None:
     tops = ["东风", "秋流", "光香"]
     earlier = [["月落", f"{pair}", "雪"] for pair in tops]
     for options in ({"num_beams": 4, "do_sample": False}, {"num_beams": 3}, {}):
-        lines = generate(
-            SINGLE, "5x4", earlier, rhyme=True, no_repeat=True, num_return_sequences=3, **options
-        )
+        lines = generate(SINGLE, "5x4", earlier, rhyme=True, no_repeat=True, num_return_sequences=3, **options)
         assert len(lines) == 9
         for i, line in enumerate(lines):
             assert is_line(line, 5) and line[-1] in list(RHYMES.values())[i // 3]

@@ -1,6 +1,6 @@
 """Embeddings of all training photos by the trained image tower, for the last fitting of the text tower.
 
-    python -m training.embed_photos --photos FOLDER_OR_PARQUET --image runs/image_tower --size 192 --out FILE
+python -m training.embed_photos --photos FOLDER_OR_PARQUET --image runs/image_tower --size 192 --out FILE
 """
 
 from __future__ import annotations

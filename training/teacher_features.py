@@ -37,7 +37,7 @@ def load_teacher(path: str | Path) -> CLIPVisionModelWithProjection:
 
 
 def random_box(rng: random.Random) -> tuple[float, float, float, float]:
-    """A crop of 30 to 100% of the area, its sides in a ratio of 3:4 to 4:3 of the picture's: left, top, right, bottom."""
+    """Left, top, right, bottom of a crop: 30 to 100% of the area, sides in 3:4 to 4:3 of the picture's ratio."""
     area, ratio = rng.uniform(0.3, 1.0), rng.uniform(0.75, 1.33)
     width, height = min(1.0, (area * ratio) ** 0.5), min(1.0, (area / ratio) ** 0.5)
     left, top = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)

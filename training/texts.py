@@ -47,7 +47,8 @@ def clip_words(vocabulary: str | Path, path: Path = DATA / "clip_words_zh.tsv") 
     Returns the texts and their unit vectors (W, 512). `vocabulary` is an npz with `names` and `emb`.
     """
     archive = np.load(vocabulary)  # plain arrays: numpy refuses pickles unless asked
-    vectors = dict(zip((str(name).strip() for name in archive["names"]), archive["emb"].astype(np.float32), strict=True))
+    names = (str(name).strip() for name in archive["names"])
+    vectors = dict(zip(names, archive["emb"].astype(np.float32), strict=True))
     texts, targets = [], []
     for line in path.read_text(encoding="utf-8").splitlines():
         english, chinese = line.split("\t")

@@ -131,7 +131,8 @@ def main() -> None:
     head = {"params": tower.head.parameters(), "lr": 5 * args.lr}
     backbone = {"params": [p for p in tower.backbone.parameters() if p.requires_grad], "lr": args.lr}
     optimizer = torch.optim.AdamW([head, backbone], weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [5 * args.lr, args.lr], total_steps=args.steps, pct_start=0.1)
+    rates = [5 * args.lr, args.lr]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=args.steps, pct_start=0.1)
     logit_scale = torch.tensor(3.6)
     args.out.mkdir(parents=True, exist_ok=True)
     step, started = load_checkpoint(args.out, tower, optimizer, schedule), time.time()

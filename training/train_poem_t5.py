@@ -52,9 +52,7 @@ def prepare(corpus: Path, exclude: Sequence[Path]) -> tuple[list[Quatrain], list
     return poems, sorted(characters)
 
 
-def line_pairs(
-    poems: Sequence[Quatrain], counts: Counter[str], seed: int, ahead: int = 1
-) -> Iterator[tuple[str, str]]:
+def line_pairs(poems: Sequence[Quatrain], counts: Counter[str], seed: int, ahead: int = 1) -> Iterator[tuple[str, str]]:
     """(source, target) for each line of each poem, with keywords drawn anew for every line.
 
     The target is the next line, or with `ahead` > 1 that line and those after it, up to `ahead` lines: a pass over
@@ -107,18 +105,31 @@ def main() -> None:
         eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
     torch.manual_seed(args.seed)
-    model = T5ForConditionalGeneration.from_pretrained(args.start) if args.start else T5ForConditionalGeneration(config)
-    print(f"{len(poems):,} poems, {len(train):,} pairs, {len(tokenizer):,} tokens, {model.num_parameters():,} parameters")
+    fresh = T5ForConditionalGeneration(config)
+    model = T5ForConditionalGeneration.from_pretrained(args.start) if args.start else fresh
+    print(f"{len(poems):,} poems, {len(train):,} pairs, {len(tokenizer):,} tokens, {model.num_parameters():,} weights")
 
     trainer = Seq2SeqTrainer(
         model,
         Seq2SeqTrainingArguments(
-            output_dir=str(args.out), max_steps=args.steps, per_device_train_batch_size=args.batch_size,
-            per_device_eval_batch_size=args.batch_size, learning_rate=args.lr, lr_scheduler_type="cosine",
-            warmup_steps=min(300, args.steps // 10), weight_decay=0.01, bf16=True, use_cpu=not torch.cuda.is_available(),
+            output_dir=str(args.out),
+            max_steps=args.steps,
+            per_device_train_batch_size=args.batch_size,
+            per_device_eval_batch_size=args.batch_size,
+            learning_rate=args.lr,
+            lr_scheduler_type="cosine",
+            warmup_steps=min(300, args.steps // 10),
+            bf16=True,
+            use_cpu=not torch.cuda.is_available(),
             train_sampling_strategy="group_by_length",  # little padding: sources have 8 to 45 tokens
-            eval_strategy="steps", eval_steps=500, save_steps=250, save_total_limit=2, logging_steps=50,
-            report_to="none", seed=args.seed, remove_unused_columns=False,
+            eval_strategy="steps",
+            eval_steps=500,
+            save_steps=250,
+            save_total_limit=2,
+            logging_steps=50,
+            report_to="none",
+            seed=args.seed,
+            remove_unused_columns=False,
         ),  # fmt: skip
         train_dataset=train,
         eval_dataset=valid,

@@ -34,7 +34,9 @@ def unit(vectors: torch.Tensor) -> torch.Tensor:
     return F.normalize(vectors.float(), dim=-1)
 
 
-def word_bank(bridge: dict[str, torch.Tensor], clip_vocabulary: Path, lines: list[str]) -> tuple[list[str], torch.Tensor]:
+def word_bank(
+    bridge: dict[str, torch.Tensor], clip_vocabulary: Path, lines: list[str]
+) -> tuple[list[str], torch.Tensor]:
     """Texts without a photo and where they belong: (W,), (W, 512).
 
     A word of CLIP's: half its own CLIP vector, half the bridge's. A keyword: mostly its English gloss, since the
@@ -99,14 +101,17 @@ def main() -> None:
     tower = TextTower(config).train()
     if args.start:
         tower.load_state_dict(load_file(args.start / "text_tower.safetensors"))
-    print(f"{len(captions):,} photos, {len(english) + len(chinese):,} captions, {len(bank_texts):,} other texts, "
-          f"{len(tokenizer):,} tokens, {sum(p.numel() for p in tower.parameters()):,} parameters", flush=True)  # fmt: skip
+    weights = sum(p.numel() for p in tower.parameters())
+    print(f"{len(captions):,} photos, {len(bank_texts):,} other texts, {len(tokenizer):,} tokens, {weights:,} weights")
 
     logit_scale = torch.nn.Parameter(torch.tensor(3.5))
     optimizer = torch.optim.AdamW([*tower.parameters(), logit_scale], weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, total_steps=args.steps, pct_start=0.1)
     step = load_checkpoint(args.out, tower, optimizer, schedule)
-    languages = [(tokenize(tokenizer, english), owners_en, bridge["en"]), (tokenize(tokenizer, chinese), owners_zh, bridge["zh"])]
+    languages = [
+        (tokenize(tokenizer, english), owners_en, bridge["en"]),
+        (tokenize(tokenizer, chinese), owners_zh, bridge["zh"]),
+    ]
     bank_ids = tokenize(tokenizer, bank_texts)
     known = len(bank_texts) - 20_000  # words and glosses come as often as the lines, which are many more
     started = time.time()
