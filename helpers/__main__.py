@@ -56,6 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
 def run_poem(args: argparse.Namespace) -> int:
     keywords = None if args.keywords is None else split_keywords(args.keywords)
     paths, images, status = open_images(args.images)
+    if not images:
+        return status
     pipeline = load_pipeline(args.profile)
     cards = CardFolder(args.card) if args.card else None
     for start in range(0, len(paths), BATCH):
@@ -74,6 +76,8 @@ def run_keywords(args: argparse.Namespace) -> int:
         raise ValueError(f"--k must be at least 1, not {args.k}")
     words = read_words(args.words) if args.words else None
     paths, images, status = open_images(args.images)
+    if not images:
+        return status
     pipeline = load_pipeline(args.profile)
     for start in range(0, len(paths), BATCH):
         batch = images[start : start + BATCH]

@@ -33,7 +33,11 @@ def load_vocabulary(path: Path = ASSETS / "keyword.txt") -> tuple[Keyword, ...]:
 
 def read_words(path: str | Path) -> list[str]:
     """A word list, one word a line, without duplicates. Raises ValueError if there is none."""
-    words = list(dict.fromkeys(line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines()))
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a text file in UTF-8") from error
+    words = list(dict.fromkeys(line.strip() for line in text.splitlines()))
     words = [word for word in words if word]
     if not words:
         raise ValueError(f"{path}: no words in this file")

@@ -44,6 +44,9 @@ def test_read_words(tmp_path) -> None:
         path.write_text(empty, encoding="utf-8")
         with pytest.raises(ValueError, match="words.txt: no words"):
             read_words(path)
+    path.write_bytes("春雨".encode("gbk"))
+    with pytest.raises(ValueError, match="words.txt: not a text file in UTF-8"):
+        read_words(path)
     with pytest.raises(OSError):
         read_words(tmp_path / "missing.txt")
 

@@ -15,8 +15,8 @@ from helpers.quantize import WEIGHTS, load_pretrained
 from helpers.verse import FORMS, check, is_han
 from training import export_poem_t5
 
-# 王之涣 · 李白 · 李白 · 柳宗元 · 张继 · 杜牧 · 孟浩然 · 王维 · 李商隐 · 白居易, with the half-width punctuation of Mengzi
-VERSE = """
+# Ten poems of the Tang, with the half-width punctuation that Mengzi's vocabulary has.
+VERSE = """\
 白日依山尽,黄河入海流.欲穷千里目,更上一层楼.
 床前明月光,疑是地上霜.举头望明月,低头思故乡.
 朝辞白帝彩云间,千里江陵一日还.两岸猿声啼不住,轻舟已过万重山.
@@ -27,7 +27,7 @@ VERSE = """
 空山不见人,但闻人语响.返景入深林,复照青苔上.
 向晚意不适,驱车登古原.夕阳无限好,只是近黄昏.
 绿蚁新醅酒,红泥小火炉.晚来天欲雪,能饮一杯无?
-""".split()
+""".splitlines()
 CHARACTERS = [char for char in "".join(VERSE) if is_han(char)]
 TINY = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2, "decoder_start_token_id": 0}
 LINES = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
@@ -218,7 +218,7 @@ def test_a_low_temperature_leaves_no_choice(own) -> None:
     assert len({poem.lines for poem in cold}) == 1
 
 
-def test_the_default_keeps_to_rhyme_and_characters(own) -> None:
+def test_no_character_comes_twice_unless_allowed(own) -> None:
     poems = own.write(["明月"], "5x4", n=12)
     assert all(not check(poem.lines)["repeats"] for poem in poems)
     free = own.write(["明月"], "5x4", n=12, no_repeat=False)

@@ -1,0 +1,111 @@
+"""The exercises check themselves: each `check_...` prints "ok", or "not yet" with a hint, and never raises.
+
+A notebook calls `check_cosines(cosines)` right below the empty function, so that an unsolved notebook still runs
+from top to bottom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+
+import numpy as np
+import torch
+
+
+class NotYet(Exception):
+    """An answer that is not right; the message is the hint."""
+
+
+def exercise(title: str) -> Callable[[Callable], Callable[[Callable], None]]:
+    """Make a function that raises `NotYet` into a check that prints one line."""
+
+    def decorate(examine: Callable[[Callable], None]) -> Callable[[Callable], None]:
+        @wraps(examine)
+        def check(fn: Callable) -> None:
+            try:
+                examine(fn)
+            except NotYet as hint:
+                print(f"{title}: not yet. {hint}")
+            except Exception as error:  # whatever the reader's code does, the notebook goes on
+                print(f"{title}: not yet. It raised {type(error).__name__}: {error}")
+            else:
+                print(f"{title}: ok")
+
+        return check
+
+    return decorate
+
+
+def answer(fn: Callable, *inputs: object) -> object:
+    """What `fn` returns; NotYet for the empty function."""
+    result = fn(*inputs)
+    if result is None or result is ...:
+        raise NotYet("The function returns nothing so far: replace the `...`.")
+    return result
+
+
+def expect(condition: bool, hint: str) -> None:
+    if not condition:
+        raise NotYet(hint)
+
+
+def as_array(value: object, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(value, dtype=float)
+    expect(array.shape == shape, f"The result should have the shape {shape}, not {array.shape}.")
+    return array
+
+
+# 04: the pipeline
+
+
+@exercise("cosines")
+def check_cosines(fn: Callable) -> None:
+    """fn(a (N, D), b (M, D)) -> (N, M) cosines of vectors of any length."""
+    a, b = np.array([[3.0, 4.0], [0.0, 2.0]]), np.array([[1.0, 0.0], [0.0, 5.0], [-3.0, -4.0]])
+    got = as_array(answer(fn, a.copy(), b.copy()), (2, 3))
+    expect(not np.allclose(got, a @ b.T), "These are dot products: divide each vector by its length first.")
+    expect(np.allclose(got, [[0.6, 0.8, -1.0], [0.0, 1.0, -0.8]]), "A vector and its opposite have the cosine -1.")
+    expect(np.allclose(as_array(answer(fn, 7 * a, b), (2, 3)), got), "A cosine must not change when a vector grows.")
+
+
+@exercise("standard scores")
+def check_standard_scores(fn: Callable) -> None:
+    """fn(raw (N, M), reference (R, M)) -> (N, M): each word's score in its own standard deviations."""
+    raw = np.array([[0.4, 0.4, 0.1], [0.0, 0.6, 0.1]])
+    reference = np.array([[0.0, 0.3, 0.2], [0.2, 0.5, 0.1], [0.4, 0.1, 0.3], [0.2, 0.3, 0.2]])
+    got = as_array(answer(fn, raw.copy(), reference.copy()), raw.shape)
+    centred = raw - reference.mean(0)
+    expect(not np.allclose(got, centred), "The mean is gone; now divide by each word's standard deviation.")
+    per_batch = (raw - raw.mean(0)) / np.where(raw.std(0) > 0, raw.std(0), 1)
+    expect(not np.allclose(got, per_batch), "Take mean and spread from `reference`, not from the photos at hand.")
+    right = any(np.allclose(got, centred / reference.std(0, ddof=ddof)) for ddof in (0, 1))
+    expect(right, "Mean and standard deviation are taken over the pictures, axis 0, one pair a word.")
+
+
+@exercise("rhymes")
+def check_rhymes(fn: Callable) -> None:
+    """fn(four lines) -> whether lines 2 and 4 rhyme in the 平水韵."""
+    tower = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
+    snow = ["千山鸟飞绝", "万径人踪灭", "孤舟蓑笠翁", "独钓寒江雪"]
+    expect(bool(answer(fn, tower)), "流 and 楼 both belong to 十一尤: this poem rhymes.")
+    expect(not answer(fn, snow), "灭 and 雪 are oblique (仄): they have no level group, so nothing is shared.")
+    same = [*tower[:3], "大江天际流"]
+    expect(not answer(fn, same), "流 with 流 is a repetition, not a rhyme.")
+    modern = ["空山无一人", "门外有清风", "闲坐看流水", "月明照古松"]
+    expect(not answer(fn, modern), "风 is in 一东, 松 in 二冬: alike today, two groups in the 平水韵.")
+
+
+@exercise("acrostic")
+def check_force_first(fn: Callable) -> None:
+    """fn(input_ids (B, t), scores (B, V), token_id) -> (B, V): the first token is fixed, the others are free."""
+    scores = torch.tensor([[0.5, -1.0, 2.0, 0.0], [1.0, 3.0, -torch.inf, 0.0]])
+    before = scores.clone()
+    first = answer(fn, torch.zeros(2, 1, dtype=torch.long), scores, 2)
+    expect(torch.is_tensor(first) and first.shape == scores.shape, "Return a tensor of the shape of `scores`, (B, V).")
+    expect(torch.equal(scores, before), "Leave the `scores` you are given as they are: write into a copy.")
+    allowed = first.isfinite().tolist()
+    expect(not allowed[0][0], "At the first step (t = 1) all other tokens need the score -inf.")
+    expect(allowed == [[False, False, True, False]] * 2, "The wanted token needs a finite score in every row.")
+    later = answer(fn, torch.zeros(2, 3, dtype=torch.long), scores, 2)
+    expect(torch.equal(later, before), "From the second step on (t > 1) the scores stay as they are.")
