@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     poem.add_argument("--form", choices=("7x4", "5x4"), default="7x4", help="characters a line x lines")
     poem.add_argument("--keywords", help="use these words instead of the picture's own: 春,雨")
     poem.add_argument("--n", type=int, default=8, help="candidates, of which the best is shown (default: 8)")
-    poem.add_argument("--seed", type=int, default=0)
+    poem.add_argument("--seed", type=int, default=0, choices=range(2**63), metavar="SEED")
     poem.add_argument("--card", type=Path, metavar="DIR", help="write a poem card PNG for each picture to DIR")
     poem.set_defaults(run=run_poem)
 
@@ -176,4 +176,5 @@ def complain(error: Exception) -> int:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8")  # a pipe on Windows, say, cannot hold Chinese otherwise
     sys.exit(main())

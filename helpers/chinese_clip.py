@@ -94,7 +94,8 @@ class MiniBackend:
         self.model.load_state_dict(load_quantized(folder / WEIGHTS))
         self.model.eval().to(device, memory_format=torch.channels_last)
         self.device, self.dtype = device, dtype
-        self.fingerprint = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+        files = [(folder / name).read_bytes() for name in (CONFIG, "tokenizer.json", WEIGHTS)]
+        self.fingerprint = digest([str(dtype), *(hashlib.sha256(file).hexdigest() for file in files)])
 
     def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
         pixels = torch.stack([self._pixels(image) for image in images]).to(self.device)
@@ -102,8 +103,9 @@ class MiniBackend:
             return self.model.image(pixels.contiguous(memory_format=torch.channels_last))
 
     def embed_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        spoken = [text if text.strip() else self.tokenizer.unk_token for text in texts]  # never a row without tokens
         batch = self.tokenizer(
-            list(texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
+            spoken, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
         ).to(self.device)
         with self._autocast():
             return self.model.text(batch["input_ids"], batch["attention_mask"])

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import torch
 
 ASSETS = Path(__file__).parent / "assets"
+MODELS = Path(__file__).parent.parent / "models"  # where 03 puts what the reader trains
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Config:
 
 PROFILES = {
     "mini": Config(str(ASSETS / "image_text"), str(ASSETS / "poem_t5"), offline=True),
-    "full": Config("OFA-Sys/chinese-clip-vit-base-patch16", "models/mengzi-t5-poem"),  # 03 fine-tunes the latter
+    "full": Config("OFA-Sys/chinese-clip-vit-base-patch16", str(MODELS / "mengzi-t5-poem")),
 }
 
 
