@@ -22,7 +22,7 @@ from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS
 from helpers.evaluate import recall_at_k, word_ranking
 from helpers.images import load_image
-from helpers.keywords import calibrated_scores
+from helpers.keywords import calibrated_scores, standard_scores
 from training.bridge import flatten
 from training.photos import read_photos
 from training.texts import flickr_captions
@@ -42,6 +42,7 @@ def photo_words(
     text_embeds = encoder.encode_texts(LABELS)
     return {
         "photos": len(photos),
+        "standardised": word_ranking(standard_scores(image_embeds, text_embeds, reference), truth),
         "calibrated": word_ranking(calibrated_scores(image_embeds, text_embeds, reference), truth),
         "cosine": word_ranking(image_embeds @ text_embeds.T, truth),
     }

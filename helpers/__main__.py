@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     poem.add_argument("--form", choices=("7x4", "5x4"), default="7x4", help="characters a line x lines")
     poem.add_argument("--keywords", help="use these words instead of the picture's own: 春,雨")
     poem.add_argument("--n", type=int, default=8, help="candidates, of which the best is shown (default: 8)")
-    poem.add_argument("--seed", type=int, default=0, choices=range(2**63), metavar="SEED")
+    poem.add_argument("--seed", type=seed_number, default=0)
     poem.add_argument("--card", type=Path, metavar="DIR", help="write a poem card PNG for each picture to DIR")
     poem.set_defaults(run=run_poem)
 
@@ -112,6 +112,13 @@ def open_images(names: Sequence[str]) -> tuple[list[str], list[Image.Image], int
         except ImageError as error:
             status = complain(error)
     return paths, images, status
+
+
+def seed_number(text: str) -> int:
+    """A seed that torch takes: 0 to 2**63 - 1."""
+    if not 0 <= int(text) < 2**63:
+        raise argparse.ArgumentTypeError(f"not between 0 and 2**63 - 1: {text}")
+    return int(text)
 
 
 def split_keywords(text: str) -> list[str]:

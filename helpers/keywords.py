@@ -1,7 +1,7 @@
 """keyword.txt, the imagery vocabulary, and which of its words a picture shows.
 
-Ranking in three steps: cosine of image and word; calibration (a word that resembles every picture says nothing
-about this one); diversity (of two near-synonyms only the better one stays).
+Ranking in three steps: cosine of image and word; calibration against reference pictures (a word that resembles every
+picture says nothing about this one); diversity (of two near-synonyms only the better one stays).
 """
 
 from __future__ import annotations
@@ -52,6 +52,15 @@ def word_bias(text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarr
 def calibrated_scores(image_embeds: np.ndarray, text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:
     """Cosine of image and word minus the word's mean over the reference pictures: (N, D), (M, D) -> (N, M)."""
     return image_embeds @ text_embeds.T - word_bias(text_embeds, reference_embeds)  # (N, D) @ (D, M) -> (N, M)
+
+
+def standard_scores(image_embeds: np.ndarray, text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:
+    """Calibrated scores in units of each word's own spread over the reference pictures: (N, D), (M, D) -> (N, M).
+
+    A cosine 0.05 above the mean is much for a word that hardly ever moves, and little for one that always does.
+    """
+    spread = (reference_embeds @ text_embeds.T).std(0)  # (R, D) @ (D, M) -> (R, M) -> (M,)
+    return calibrated_scores(image_embeds, text_embeds, reference_embeds) / np.maximum(spread, 1e-6)
 
 
 def pick_diverse(

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, Config, load_config, pick_device
 from helpers.images import load_image
-from helpers.keywords import calibrated_scores, load_vocabulary, pick_diverse, ranked
+from helpers.keywords import load_vocabulary, pick_diverse, ranked, standard_scores
 from helpers.poem_t5 import Poem, PoemWriter
 from helpers.verse import check
 
@@ -25,7 +25,7 @@ LIKELIHOOD_WEIGHT = 0.5  # of the T5's opinion against the picture's, both stand
 
 class ScoredWord(NamedTuple):
     word: str
-    score: float  # cosine with the picture minus the word's mean cosine with the reference pictures
+    score: float  # standard deviations above the word's mean cosine with the reference pictures
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class ImageToPoem:
         return self._keywords(self.encoder.encode_images(images), k)
 
     def _keywords(self, image_embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
-        scores = calibrated_scores(image_embeds, self.vocabulary_embeds, self.reference_embeds)  # (N, M)
+        scores = standard_scores(image_embeds, self.vocabulary_embeds, self.reference_embeds)  # (N, M)
         chosen = [pick_diverse(row, self.vocabulary, self.vocabulary_embeds, k) for row in scores]
         return [
             [ScoredWord(self.vocabulary[i], float(row[i])) for i in indices]
@@ -94,12 +94,12 @@ class ImageToPoem:
         ]
 
     def rank(self, images: Sequence[Image.Image], words: Sequence[str]) -> list[list[ScoredWord]]:
-        """For each picture all of `words` with their calibrated scores, best first."""
+        """For each picture all of `words` with their scores, best first."""
         return self._rank(self.encoder.encode_images(images), words)
 
     def _rank(self, image_embeds: np.ndarray, words: Sequence[str]) -> list[list[ScoredWord]]:
         text_embeds = self.encoder.encode_texts(words, cache=True)
-        scores = calibrated_scores(image_embeds, text_embeds, self.reference_embeds)
+        scores = standard_scores(image_embeds, text_embeds, self.reference_embeds)
         return [[ScoredWord(*pair) for pair in ranked(words, row)] for row in scores]
 
     def __call__(

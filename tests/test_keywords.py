@@ -1,13 +1,22 @@
 """helpers.keywords: the vocabulary file itself, word lists from outside, the ranking against plain loops."""
 
 import math
+import statistics
 from collections import Counter
 
 import numpy as np
 import pytest
 
 from helpers.config import ASSETS
-from helpers.keywords import calibrated_scores, load_vocabulary, pick_diverse, ranked, read_words, word_bias
+from helpers.keywords import (
+    calibrated_scores,
+    load_vocabulary,
+    pick_diverse,
+    ranked,
+    read_words,
+    standard_scores,
+    word_bias,
+)
 from helpers.verse import is_han
 
 CATEGORIES = {
@@ -67,6 +76,16 @@ def test_scores_equal_a_plain_loop() -> None:
     scores = [[dot(image, text) - b for text, b in zip(texts, bias, strict=True)] for image in images]
     assert word_bias(texts, reference) == pytest.approx(np.array(bias), abs=1e-6)
     assert calibrated_scores(images, texts, reference) == pytest.approx(np.array(scores), abs=1e-6)
+    spread = [statistics.pstdev(dot(text, picture) for picture in reference) for text in texts]
+    assert standard_scores(images, texts, reference) == pytest.approx(np.array(scores) / spread, abs=1e-4)
+
+
+def test_standard_scores_favour_the_word_that_seldom_moves() -> None:
+    texts = np.array([[1, 0], [0, 0.3]], dtype=np.float32)  # the first word swings widely, the second hardly
+    reference = np.array([[0.9, 0.1], [-0.9, -0.1], [0.9, 0.1], [-0.9, -0.1]], dtype=np.float32)
+    image = np.array([[0.9, 0.4]], dtype=np.float32)
+    assert calibrated_scores(image, texts, reference).argmax() == 0
+    assert standard_scores(image, texts, reference).argmax() == 1
 
 
 def test_calibration_takes_down_a_word_that_fits_everything() -> None:
