@@ -21,11 +21,13 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from helpers.decoding import KeywordBonus
 from helpers.poems import KEYWORD_PREFIX, source_text, target_text
 from helpers.quantize import load_pretrained
 from helpers.verse import FORMS, VerseConstraint
 
 PAD, EOS, UNK = "<pad>", "</s>", "<unk>"
+KEYWORD_BONUS = 5.0  # nats; chosen on keywords of a sample that no figure is measured on
 IGNORED = -100  # the label that cross-entropy skips: padding must not count in the loss
 
 
@@ -85,8 +87,9 @@ class PoemWriter:
 
     def unknown_characters(self, text: str) -> set[str]:
         """The characters of `text` that the vocabulary cannot spell."""
-        unk = self.tokenizer.unk_token_id
-        return {char for char in text if unk in encode(self.tokenizer, [char])[0]}
+        characters = sorted(set(text))
+        ids = encode(self.tokenizer, characters) if characters else []
+        return {char for char, row in zip(characters, ids, strict=True) if self.tokenizer.unk_token_id in row}
 
     def write(
         self, keywords: Sequence[str], form: str = "7x4", seed: int = 0, n: int = 1, **options: float | bool
@@ -104,13 +107,14 @@ class PoemWriter:
         *,
         rhyme: bool = True,
         no_repeat: bool = True,
-        temperature: float = 0.8,
+        keyword_bonus: float = KEYWORD_BONUS,
+        temperature: float = 0.7,
         top_p: float = 0.9,
     ) -> list[list[Poem]]:
         """`n` quatrains for each of the keyword sets, sampled (nucleus sampling, Holtzman et al. 2020).
 
         The lines are always of the form's length; `rhyme` and `no_repeat` are the further constraints of
-        `verse.VerseConstraint`. Raises ValueError for an unknown form, no keywords, or n < 1.
+        `verse.VerseConstraint`, and `keyword_bonus` is that of `decoding.KeywordBonus` (0: none). Raises ValueError for an unknown form, no keywords, or n < 1.
         """
         check_request(keyword_sets, form, n)
         rows = [tuple(keywords) for keywords in keyword_sets for _ in range(n)]  # B = len(keyword_sets) * n
@@ -118,8 +122,11 @@ class PoemWriter:
         torch.manual_seed(seed)
         for _ in range(4):
             sources = [source_text(keywords, poem, EOS) for keywords, poem in zip(rows, poems, strict=True)]
-            constraint = VerseConstraint(self.tokenizer, FORMS[form], poems, rhyme=rhyme, no_repeat=no_repeat)
-            lines = self._next_lines(sources, FORMS[form], constraint, temperature=temperature, top_p=top_p)
+            processors = LogitsProcessorList()
+            if keyword_bonus:
+                processors.append(KeywordBonus(self.tokenizer, rows, poems, FORMS[form], keyword_bonus))
+            processors.append(VerseConstraint(self.tokenizer, FORMS[form], poems, rhyme=rhyme, no_repeat=no_repeat))
+            lines = self._next_lines(sources, FORMS[form], processors, temperature=temperature, top_p=top_p)
             for poem, line in zip(poems, lines, strict=True):
                 poem.append(line)
         scores = self.log_likelihoods(rows, poems)
@@ -127,7 +134,7 @@ class PoemWriter:
         return [written[i : i + n] for i in range(0, len(written), n)]
 
     def _next_lines(
-        self, sources: Sequence[str], length: int, constraint: VerseConstraint, **sampling: float
+        self, sources: Sequence[str], length: int, processors: LogitsProcessorList, **sampling: float
     ) -> list[str]:
         batch = pad(encode(self.tokenizer, sources), self.tokenizer.pad_token_id).to(self.model.device)
         output = self.model.generate(
@@ -139,7 +146,7 @@ class PoemWriter:
             max_new_tokens=length + 2,  # the characters, EOS, and the bare ▁ that SentencePiece may begin with
             do_sample=True,
             top_k=0,
-            logits_processor=LogitsProcessorList([constraint]),
+            logits_processor=processors,
             **sampling,
         )  # (B, 1 + length + 1)
         texts = self.tokenizer.batch_decode(output, skip_special_tokens=True)
