@@ -114,7 +114,9 @@ class PoemWriter:
         """`n` quatrains for each of the keyword sets, sampled (nucleus sampling, Holtzman et al. 2020).
 
         The lines are always of the form's length; `rhyme` and `no_repeat` are the further constraints of
-        `verse.VerseConstraint`, and `keyword_bonus` is that of `decoding.KeywordBonus` (0: none). Raises ValueError for an unknown form, no keywords, or n < 1.
+        `verse.VerseConstraint`, and `keyword_bonus` is that of `decoding.KeywordBonus` (0: none). A larger batch draws
+        other random numbers: for the same seed a keyword set then gets other poems. Raises ValueError for an unknown
+        form, no keywords, or n < 1.
         """
         check_request(keyword_sets, form, n)
         rows = [tuple(keywords) for keywords in keyword_sets for _ in range(n)]  # B = len(keyword_sets) * n

@@ -27,7 +27,7 @@ def test_first_tokens_of_keywords_then_the_rest_of_one_begun() -> None:
 
 
 def test_a_used_keyword_gets_nothing_more() -> None:
-    assert bonuses(["春日", "细雨"], ["春日花花花花花"], "") == {"细": 2.0}
+    assert bonuses(["春日", "细雨"], ["春日花花花花花", "花花花花花花花"], "") == {"细": 2.0}
     assert bonuses(["春日"], [], "春日") == {}
 
 
