@@ -15,6 +15,8 @@ import random
 import time
 from pathlib import Path
 
+import torch
+
 from helpers.config import ASSETS
 from helpers.evaluate import copied_lines, distinct_n, keyword_recall, verse_rates
 from helpers.poem_t5 import PoemWriter
@@ -44,6 +46,14 @@ def figures(written: list, training_lines: set[str]) -> dict[str, float]:
     }
 
 
+def perplexity(writer: PoemWriter, poems: list[Quatrain]) -> float:
+    """Per Han character: what the end-of-line tokens cost is counted in, the tokens themselves are not."""
+    means = writer.log_likelihoods([p.keywords for p in poems], [p.lines for p in poems])  # (N,) nats a token
+    characters = torch.tensor([len("".join(poem.lines)) for poem in poems])  # (N,)
+    nats = -(means * (characters + 4)).sum()  # four end-of-line tokens a poem
+    return math.exp(nats.item() / characters.sum().item())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ccpc", type=Path, required=True)
@@ -55,8 +65,7 @@ def main() -> None:
     writer = PoemWriter.from_pretrained(args.model)
     training_lines = set(args.lines.read_text(encoding="utf-8").split())
     poems = random.Random(0).sample([poem for poem in read_ccpc(args.ccpc) if poem.keywords], args.n)
-    likelihoods = writer.log_likelihoods([p.keywords for p in poems], [p.lines for p in poems])
-    report = {"poems": len(poems), "perplexity_per_character": math.exp(-likelihoods.mean().item())}
+    report: dict[str, object] = {"poems": len(poems), "perplexity_per_character": perplexity(writer, poems)}
     report["humans"] = figures([(p.keywords, p.lines) for p in poems], training_lines)
     for name, options in {
         "as_shipped": {},

