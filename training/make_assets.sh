@@ -25,9 +25,10 @@ teacher=("$runs/teacher/flickr8k_train.safetensors" "$runs/teacher/wallpapers.sa
 "$python" -m training.write_lines --corpus "$corpus" --exclude "$exclude" --out "$runs/lines.txt"
 text=(--flickr "$flickr" --bridge "$runs/bridge.safetensors" --clip-words "$words" --lines "$runs/lines.txt")
 "$python" -m training.train_text_tower "${text[@]}" --image-embeds "${teacher[@]}" --out "$runs/text_tower"
-"$python" -m training.train_image_tower --flickr "$flickr" --wallpapers "$wallpapers" --teacher "${teacher[@]}" \
-  --val "$val" --val-teacher "$runs/teacher/flickr8k_val.safetensors" \
-  --resnet34 "$weights/resnet34.safetensors" --out "$runs/image_tower"
+image=(--flickr "$flickr" --wallpapers "$wallpapers" --teacher "${teacher[@]}" --val "$val"
+  --val-teacher "$runs/teacher/flickr8k_val.safetensors" --resnet34 "$weights/resnet34.safetensors")
+"$python" -m training.train_image_tower "${image[@]}" --out "$runs/image_cycle1"
+"$python" -m training.train_image_tower "${image[@]}" --start "$runs/image_cycle1" --steps 1000 --out "$runs/image_tower"
 
 # the text tower once more, fitted to where the student really lands
 student=("$runs/student_flickr8k.safetensors" "$runs/student_wallpapers.safetensors")

@@ -124,6 +124,7 @@ def main() -> None:
     parser.add_argument("--val-teacher", type=Path, required=True)
     parser.add_argument("--resnet34", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="go on from the weights of another run, for one more cycle")
     parser.add_argument("--size", type=int, default=160)
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--batch-size", type=int, default=64)
@@ -140,7 +141,9 @@ def main() -> None:
     tower = ImageTower()
     load_backbone(tower, args.resnet34)
     tower = tower.to(memory_format=torch.channels_last)
-    if not (args.out / CHECKPOINT).exists():
+    if args.start:
+        tower.load_state_dict(load_file(args.start / "image_tower.safetensors"))
+    elif not (args.out / CHECKPOINT).exists():
         everything = torch.cat([flickr.flatten(0, 1), wallpapers.flatten(0, 1)])
         probe_head(tower, everything, torch.cat([features["image_embeds"].flatten(0, 1) for features in teacher]))
     train_mode(tower)
