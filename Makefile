@@ -2,7 +2,7 @@
 PYTHON ?= python3
 IMAGE  ?= helpers/assets/photos/sea_sunrise.jpg
 FORM   ?= 7x4
-DATA   ?= ../shared/data
+DATA   ?= data
 RUNS   ?= runs
 VENV   := .venv
 READY  := $(VENV)/.ready

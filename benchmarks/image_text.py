@@ -1,7 +1,7 @@
 """The figures of the embedded image-text model: words of real photos, and retrieval in both languages.
 
-    python -m benchmarks.image_text --data ../shared/data
-    python -m benchmarks.image_text --data ../shared/data --model DIR --photos FILE --flickr FILE --reference FILE
+    python -m benchmarks.image_text --data data
+    python -m benchmarks.image_text --data data --model DIR --photos FILE --flickr FILE --reference FILE
 
 DATA holds photos/labels.json with images, and flickr8k/val.parquet; neither was trained on. The second form scores
 image features that were computed elsewhere (the teacher's, from training/teacher_features.py) with the text tower

@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,18 +56,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run_poem(args: argparse.Namespace) -> int:
     keywords = None if args.keywords is None else split_keywords(args.keywords)
-    paths, images, status = open_images(args.images)
-    if not images:
-        return status
-    pipeline = load_pipeline(args.profile)
-    cards = CardFolder(args.card) if args.card else None
-    for start in range(0, len(paths), BATCH):
-        batch = images[start : start + BATCH]
-        results = pipeline(batch, keywords=keywords, form=args.form, n=args.n, seed=args.seed)
-        for path, image, result in zip(paths[start : start + BATCH], batch, results, strict=True):
+    reader, cards = PictureReader(args.images), CardFolder(args.card) if args.card else None
+    for paths, images in reader:
+        results = load_pipeline(args.profile)(images, keywords=keywords, form=args.form, n=args.n, seed=args.seed)
+        for path, image, result in zip(paths, images, results, strict=True):
             card = cards.write(path, image, result) if cards else None
             print(as_json(poem_record(path, result)) if args.json else poem_text(path, result, card))
-    return status
+    return reader.status
 
 
 def run_keywords(args: argparse.Namespace) -> int:
@@ -75,19 +71,17 @@ def run_keywords(args: argparse.Namespace) -> int:
     if args.k < 1:
         raise ValueError(f"--k must be at least 1, not {args.k}")
     words = read_words(args.words) if args.words else None
-    paths, images, status = open_images(args.images)
-    if not images:
-        return status
-    pipeline = load_pipeline(args.profile)
-    for start in range(0, len(paths), BATCH):
-        batch = images[start : start + BATCH]
-        rows = pipeline.rank(batch, words) if words else pipeline.keywords(batch, args.k)
-        for path, row in zip(paths[start : start + BATCH], rows, strict=True):
+    reader = PictureReader(args.images)
+    for paths, images in reader:
+        pipeline = load_pipeline(args.profile)
+        rows = pipeline.rank(images, words) if words else pipeline.keywords(images, args.k)
+        for path, row in zip(paths, rows, strict=True):
             record = {"image": path, "keywords": keyword_records(row)}
             print(as_json(record) if args.json else keywords_text(path, row))
-    return status
+    return reader.status
 
 
+@cache
 def load_pipeline(profile: str) -> ImageToPoem:
     from helpers.config import load_config
 
@@ -100,18 +94,26 @@ def load_pipeline(profile: str) -> ImageToPoem:
     return ImageToPoem(config)
 
 
-def open_images(names: Sequence[str]) -> tuple[list[str], list[Image.Image], int]:
-    """The readable pictures with their names, and the exit status so far: 2 if any was not readable."""
-    from helpers.images import ImageError, load_image
+class PictureReader:
+    """Yields the readable pictures with their names, BATCH at a time; `status` becomes 2 if any was not readable."""
 
-    paths, images, status = [], [], 0
-    for name in names:
-        try:
-            images.append(load_image(name))
-            paths.append(name)
-        except ImageError as error:
-            status = complain(error)
-    return paths, images, status
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.status = 0
+
+    def __iter__(self) -> Iterator[tuple[list[str], list[Image.Image]]]:
+        from helpers.images import ImageError, load_image
+
+        for start in range(0, len(self.names), BATCH):
+            paths, images = [], []
+            for name in self.names[start : start + BATCH]:
+                try:
+                    images.append(load_image(name))
+                    paths.append(name)
+                except ImageError as error:
+                    self.status = complain(error)
+            if images:
+                yield paths, images
 
 
 def seed_number(text: str) -> int:
@@ -133,7 +135,6 @@ class CardFolder:
     """Writes cards to a folder, which is made if need be; two pictures of one name get two cards."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.written: set[Path] = set()
 
@@ -146,6 +147,7 @@ class CardFolder:
             number += 1
             card = self.folder / f"{stem}_poem_{number}.png"
         self.written.add(card)
+        self.folder.mkdir(parents=True, exist_ok=True)
         poem_card(image, result.poem.lines, title=f"题{result.keywords[0].word}图").save(card)
         return card
 

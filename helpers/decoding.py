@@ -30,7 +30,11 @@ class KeywordBonus(LogitsProcessor):
         line_length: int,
         bonus: float,
     ) -> None:
-        spell = {word: tokenizer(word, add_special_tokens=False)["input_ids"] for row in keyword_sets for word in row}
+        words = dict.fromkeys(word for row in keyword_sets for word in row)
+        ids = {word: tokenizer(word, add_special_tokens=False)["input_ids"] for word in words}
+        texts = {i: tokenizer.convert_ids_to_tokens(i).lstrip("▁") for row in ids.values() for i in row}
+        spell = {word: [i for i in row if texts[i]] for word, row in ids.items()}  # without SentencePiece's bare ▁
+        self.width = {i: len(text) for i, text in texts.items()}  # characters of a token; others have one or more
         self.line_length, self.bonus = line_length, bonus
         self.pending: list[list[list[int]]] = []  # for each row the token ids of the keywords not yet used
         self.due: list[int] = []  # for each row how many of these may come in this line
@@ -59,10 +63,11 @@ class KeywordBonus(LogitsProcessor):
         fresh = [word for word in pending if not contains(line, word)]
         if len(pending) - len(fresh) >= due:
             return {}
+        written = sum(self.width.get(token, 1) for token in line)
         bonuses = {}
         for word in fresh:
             begun = next((n for n in range(len(word) - 1, 0, -1) if line[-n:] == word[:n]), 0)
-            if len(line) - begun + len(word) <= self.line_length:
+            if written + sum(self.width[token] for token in word[begun:]) <= self.line_length:
                 token, amount = word[begun], CONTINUE if begun else self.bonus
                 bonuses[token] = max(amount, bonuses.get(token, 0.0))
         return bonuses

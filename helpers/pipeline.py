@@ -49,6 +49,8 @@ class ImageToPoem:
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or load_config()
+        if Path(self.config.poem_model).is_absolute() and not Path(self.config.poem_model).is_dir():
+            raise ValueError(f"there is no poem model at {self.config.poem_model}: fine-tune one first (notebook 03)")
 
     @cached_property
     def encoder(self) -> ImageTextEncoder:

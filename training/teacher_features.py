@@ -76,14 +76,15 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     partial = args.out.with_suffix(".partial")
     done = load_file(partial) if partial.exists() else {}
-    boxes, embeds = list(done.get("boxes", [])), list(done.get("image_embeds", []))
+    boxes, embeds = ([row.clone() for row in done.get(key, [])] for key in ("boxes", "image_embeds"))  # off the file
     for i in tqdm(range(len(boxes), len(photos)), initial=len(boxes), total=len(photos), unit="photo"):
         rng = random.Random(i)
         views = [(0.0, 0.0, 1.0, 1.0)] + [random_box(rng) for _ in range(args.views - 1)]
         boxes.append(torch.tensor(views))
         embeds.append(encode_views(model, photos[i], views))
         if (i + 1) % BLOCK == 0 or i + 1 == len(photos):
-            save_file({"boxes": torch.stack(boxes), "image_embeds": torch.stack(embeds)}, partial)
+            save_file({"boxes": torch.stack(boxes), "image_embeds": torch.stack(embeds)}, partial.with_suffix(".new"))
+            partial.with_suffix(".new").replace(partial)
     partial.replace(args.out)
 
 

@@ -89,7 +89,7 @@ def probe_head(tower: ImageTower, views: torch.Tensor, targets: torch.Tensor, st
     tower.eval()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         blocks = tqdm(views.split(64), desc="features", mininterval=5)
-        features = torch.cat([tower.backbone(normalise(block)).float() for block in blocks]).clone()
+        features = torch.cat([tower.backbone(normalise(block)).float() for block in blocks])
     head = tower.head.train()
     optimizer = torch.optim.AdamW(head.parameters(), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)

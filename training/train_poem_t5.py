@@ -97,8 +97,10 @@ def main() -> None:
     random.Random(args.seed).shuffle(poems)
     tokenizer = character_tokenizer(characters)
     counts = count_words(poems)
-    train = tokenize(tokenizer, line_pairs(poems[VALIDATION:], counts, args.seed, args.ahead))
-    valid = tokenize(tokenizer, line_pairs(poems[:VALIDATION], counts, args.seed + 1))
+    kept_aside = poems[:VALIDATION]
+    learnt = without_shared_lines(poems[VALIDATION:], kept_aside)
+    train = tokenize(tokenizer, line_pairs(learnt, counts, args.seed, args.ahead))
+    valid = tokenize(tokenizer, line_pairs(kept_aside, counts, args.seed + 1))
     config = T5Config(
         vocab_size=len(tokenizer), d_model=288, d_kv=32, num_heads=9, d_ff=1152, num_layers=2, num_decoder_layers=4,
         dropout_rate=0.0, decoder_start_token_id=tokenizer.pad_token_id, pad_token_id=tokenizer.pad_token_id,

@@ -105,8 +105,8 @@ def main() -> None:
     weights = sum(p.numel() for p in tower.parameters())
     print(f"{len(captions):,} photos, {len(bank_texts):,} other texts, {len(tokenizer):,} tokens, {weights:,} weights")
 
-    logit_scale = torch.nn.Parameter(torch.tensor(3.5))
-    optimizer = torch.optim.AdamW([*tower.parameters(), logit_scale], weight_decay=0.02)
+    tower.logit_scale = torch.nn.Parameter(torch.tensor(3.5))  # of the training alone, but part of its checkpoints
+    optimizer = torch.optim.AdamW(tower.parameters(), weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, total_steps=args.steps, pct_start=0.1)
     step = load_checkpoint(args.out, tower, optimizer, schedule)
     languages = [
@@ -122,7 +122,7 @@ def main() -> None:
         for ids, owners, bridge_embeds in languages:
             chosen = sample_captions(owners, photos)
             texts = encode(tower, ids[chosen])
-            loss = loss + contrastive_loss(image_embeds[photos], texts, logit_scale) / 2
+            loss = loss + contrastive_loss(image_embeds[photos], texts, tower.logit_scale) / 2
             loss = loss + (1 - (texts * bridge_embeds[chosen].float()).sum(1)).mean()
         some = torch.cat([torch.randint(known, (96,)), torch.randint(known, len(bank_texts), (64,))])
         loss = loss + 2 * (1 - (encode(tower, bank_ids[some]) * bank_targets[some]).sum(1)).mean()
@@ -134,8 +134,9 @@ def main() -> None:
         step += 1
         if step % 50 == 0:
             print(f"step {step}/{args.steps} loss {loss.item():.3f} {(time.time() - started) / 60:.1f} min", flush=True)
-        if step % 250 == 0:
+        if step % 250 == 0 or step == args.steps:
             save_checkpoint(args.out, step, tower, optimizer, schedule)
+    del tower.logit_scale
     save_file(tower.state_dict(), args.out / "text_tower.safetensors")
 
 
