@@ -28,16 +28,23 @@ text=(--flickr "$flickr" --bridge "$runs/bridge.safetensors" --clip-words "$word
 image=(--flickr "$flickr" --wallpapers "$wallpapers" --teacher "${teacher[@]}" --val "$val"
   --val-teacher "$runs/teacher/flickr8k_val.safetensors" --resnet34 "$weights/resnet34.safetensors")
 "$python" -m training.train_image_tower "${image[@]}" --out "$runs/image_cycle1"
-"$python" -m training.train_image_tower "${image[@]}" --start "$runs/image_cycle1" --steps 1000 --out "$runs/image_tower"
+"$python" -m training.train_image_tower "${image[@]}" --start "$runs/image_cycle1" --steps 1000 --out "$runs/image_cycle2"
+"$python" -m training.average_towers --runs "$runs/image_cycle1" "$runs/image_cycle2" --out "$runs/image_tower"
 
-# the text tower once more, fitted to where the student really lands
+# the text tower once more, fitted to where a student really lands (the second cycle's; the mean is close to it)
+embed() { # PHOTOS IMAGE_RUN OUT
+  "$python" -m training.embed_photos --photos "$1" --image "$2" --size $size --out "$3"
+}
 student=("$runs/student_flickr8k.safetensors" "$runs/student_wallpapers.safetensors")
-"$python" -m training.embed_photos --photos "$flickr" --image "$runs/image_tower" --size $size --out "${student[0]}"
-"$python" -m training.embed_photos --photos "$wallpapers" --image "$runs/image_tower" --size $size --out "${student[1]}"
+embed "$flickr" "$runs/image_cycle2" "${student[0]}"
+embed "$wallpapers" "$runs/image_cycle2" "${student[1]}"
 "$python" -m training.train_text_tower "${text[@]}" --image-embeds "${student[@]}" --start "$runs/text_tower" \
   --steps 300 --lr 2e-4 --out "$runs/text_tower_fitted"
+reference=("$runs/reference_flickr8k.safetensors" "$runs/reference_wallpapers.safetensors")
+embed "$flickr" "$runs/image_tower" "${reference[0]}"
+embed "$wallpapers" "$runs/image_tower" "${reference[1]}"
 "$python" -m training.export_image_text --image "$runs/image_tower" --text "$runs/text_tower_fitted" \
-  --reference "${student[@]}" --size $size --out helpers/assets/image_text
+  --reference "${reference[@]}" --size $size --out helpers/assets/image_text
 
 # the poem model: the next line alone, and into eight bits
 "$python" -m training.train_poem_t5 --corpus "$corpus" --exclude "$exclude" --start "$runs/ahead" --steps 2000 \
