@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
 
 from helpers.clip import ImageTower
 from training.photos import read_photos
@@ -28,7 +29,8 @@ def main() -> None:
     tower.load_state_dict(load_file(args.image / "image_tower.safetensors"))
     photos = read_photos(args.photos)
     whole = torch.tensor([[[0.0, 0.0, 1.0, 1.0]]]).repeat(len(photos), 1, 1)
-    embeds = embed_all(tower.to(memory_format=torch.channels_last), squashed(photos, whole, args.size)[:, 0])
+    tower, views = tower.to(memory_format=torch.channels_last), squashed(photos, whole, args.size)[:, 0]
+    embeds = F.normalize(embed_all(tower, views) + embed_all(tower, views.flip(-1)), dim=-1)  # as when it is used
     save_file({"image_embeds": embeds[:, None].contiguous()}, args.out)
 
 
