@@ -152,7 +152,9 @@ def test_equal_to_our_towers_called_directly(mini_folder, pictures) -> None:
         for picture, embed in zip(pictures, encoder.encode_images(pictures), strict=True):
             pixels = np.asarray(picture.resize((32, 32), 2, reducing_gap=3), dtype=np.float32) / 255  # 2 is bilinear
             pixels = (pixels - np.float32([0.5, 0.4, 0.3])) / np.float32([0.2, 0.3, 0.25])
-            direct = model.image(torch.from_numpy(pixels.transpose(2, 0, 1))[None])
+            mirrored = pixels[:, ::-1].copy()
+            views = [model.image(torch.from_numpy(v.transpose(2, 0, 1).copy())[None]) for v in (pixels, mirrored)]
+            direct = F.normalize(views[0] + views[1], dim=-1)  # the picture and its mirror image
             assert embed == pytest.approx(direct[0].numpy(), abs=1e-5)
         for text, embed in zip(TEXTS, encoder.encode_texts(TEXTS), strict=True):
             ids = tokenizer(text, return_tensors="pt")["input_ids"]
