@@ -45,7 +45,7 @@ def read_words(path: str | Path) -> list[str]:
 
 
 def word_bias(text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:
-    """Each word's mean cosine over reference pictures: (M, D), (R, D) -> (M,)."""
+    """Each word's mean cosine over reference pictures: (M, D), (R, D) -> (M,); more leading axes are kept."""
     return text_embeds @ reference_embeds.mean(0)  # (M, D) @ (D,) -> (M,)
 
 

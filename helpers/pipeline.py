@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, Config, load_config, pick_device
 from helpers.images import load_image
-from helpers.keywords import load_vocabulary, pick_diverse, ranked, standard_scores
+from helpers.keywords import load_vocabulary, pick_diverse, ranked, standard_scores, word_bias
 from helpers.poem_t5 import Poem, PoemWriter
 from helpers.verse import check
 
@@ -143,7 +143,7 @@ class ImageToPoem:
         """Each picture's candidates by image-text fit plus the T5's likelihood, standardised over the candidates."""
         texts = ["，".join(poem.lines) for poems in candidates for poem in poems]
         text_embeds = self.encoder.encode_texts(texts).reshape(len(candidates), -1, image_embeds.shape[1])  # (N, n, D)
-        general = text_embeds @ self.reference_embeds.mean(0)  # (N, n): some poems resemble every picture
+        general = word_bias(text_embeds, self.reference_embeds)  # (N, n): some poems resemble every picture
         fit = np.einsum("ind,id->in", text_embeds, image_embeds) - general  # (N, n, D) . (N, D) -> (N, n)
         likelihood = np.array([[poem.log_likelihood for poem in poems] for poems in candidates])  # (N, n)
         totals = standardise(fit) + LIKELIHOOD_WEIGHT * standardise(likelihood)
