@@ -7,8 +7,8 @@ Behind it stand our own bilingual model of `helpers.clip` (the embedded mini mod
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -18,9 +18,8 @@ from PIL import Image
 from torch.nn import functional as F
 
 from helpers.cache import cached, digest
+from helpers.clip_bundle import CLIPBundle, is_bundle
 from helpers.config import pick_device, pick_dtype
-
-CONFIG = "config.json"
 
 
 class Backend(Protocol):
@@ -46,8 +45,15 @@ class ImageTextEncoder:
     def from_pretrained(cls, name: str | Path, device: str = "auto", batch_size: int = 64) -> ImageTextEncoder:
         """Load our own model or a Chinese CLIP from a folder or, the latter, by its hub id."""
         device = pick_device(device)
-        backend = MiniBackend if is_our_own(name) else ChineseCLIPBackend
-        return cls(backend(name, device, pick_dtype(device)), batch_size)
+        if is_bundle(name):
+            return cls.of_bundle(CLIPBundle.load(name), device, batch_size)
+        return cls(ChineseCLIPBackend(name, device, pick_dtype(device)), batch_size)
+
+    @classmethod
+    def of_bundle(cls, bundle: CLIPBundle, device: str = "auto", batch_size: int = 64) -> ImageTextEncoder:
+        """Encode with a model of ours that is in memory already; it is moved to the device."""
+        device = pick_device(device)
+        return cls(CustomCLIPBackend(bundle, device, pick_dtype(device)), batch_size)
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """RGB pictures of any size -> (N, D) float32, unit norm."""
@@ -69,53 +75,30 @@ class ImageTextEncoder:
         return F.normalize(embeds, dim=-1).numpy()
 
 
-def is_our_own(name: str | Path) -> bool:
-    """Whether `name` is a folder with a model of `helpers.clip`."""
-    config = Path(name) / CONFIG
-    return config.is_file() and json.loads(config.read_text()).get("model_type") == "custom_clip"
+class CustomCLIPBackend:
+    """A bilingual model of `helpers.clip`, ResNet34 and DistilBERT: the embedded one, or one trained in notebook 01."""
 
-
-class MiniBackend:
-    """The bilingual model of `helpers.clip`: ResNet34 and a small DistilBERT."""
-
-    def __init__(self, name: str | Path, device: str, dtype: torch.dtype) -> None:
-        from transformers import PreTrainedTokenizerFast
-
-        from helpers.clip import build_clip
-        from helpers.quantize import WEIGHTS, load_quantized
-
-        folder = Path(name)
-        config = json.loads((folder / CONFIG).read_text())
-        self.dim, self.size = config["dim"], config["image_size"]
-        self.mean, self.std = (torch.tensor(config[k]).view(3, 1, 1) for k in ("image_mean", "image_std"))
-        self.max_tokens = config["max_tokens"]
-        self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-        self.model = build_clip(config["text_config"], self.dim)
-        self.model.load_state_dict(load_quantized(folder / WEIGHTS))
-        self.model.eval().to(device, memory_format=torch.channels_last)
+    def __init__(self, bundle: CLIPBundle, device: str, dtype: torch.dtype) -> None:
+        self.bundle = bundle
+        self.dim, self.size = bundle.config.dim, bundle.config.image_size
+        self.model = bundle.model.eval().to(device, memory_format=torch.channels_last)
         self.device, self.dtype = device, dtype
-        files = [(folder / name).read_bytes() for name in (CONFIG, "tokenizer.json", WEIGHTS)]
-        self.fingerprint = digest([str(dtype), *(hashlib.sha256(file).hexdigest() for file in files)])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return digest([str(self.dtype), self.bundle.digest()])
 
     def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        pixels = torch.stack([self._pixels(image) for image in images]).to(self.device)
-        views = torch.cat([pixels, pixels.flip(-1)])  # a picture and its mirror image: the mean is nearer the teacher
+        pixels = self.bundle.pixels(images).to(self.device)
+        views = torch.cat([pixels, pixels.flip(-1)])  # a picture and its mirror image: the mean is the steadier one
         with self._autocast():
             embeds = self.model.image(views.contiguous(memory_format=torch.channels_last))  # (2B, D)
         return embeds[: len(images)] + embeds[len(images) :]
 
     def embed_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        spoken = [text if text.strip() else self.tokenizer.unk_token for text in texts]  # never a row without tokens
-        batch = self.tokenizer(
-            spoken, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
-        ).to(self.device)
+        tokens = {name: ids.to(self.device) for name, ids in self.bundle.tokens(texts).items()}
         with self._autocast():
-            return self.model.text(batch["input_ids"], batch["attention_mask"])
-
-    def _pixels(self, image: Image.Image) -> torch.Tensor:
-        """The whole picture squashed to a square, as in training: nothing at the edge is lost. (3, S, S)"""
-        square = image.convert("RGB").resize((self.size, self.size), Image.Resampling.BILINEAR, reducing_gap=3)
-        return (torch.from_numpy(np.array(square)).permute(2, 0, 1) / 255 - self.mean) / self.std
+            return self.model.text(**tokens)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32)

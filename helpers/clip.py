@@ -7,7 +7,7 @@ The projection head is the one of the Keras dual-encoder example: two linear lay
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -33,33 +33,70 @@ class ProjectionHead(nn.Module):
         return self.norm(projected + self.dropout(self.hidden(F.gelu(projected))))
 
 
+def masked_mean(features: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    """Mean over the tokens that are not padding: (B, T, F), (B, T) -> (B, F)."""
+    mask = attention_mask.unsqueeze(-1).to(features.dtype)  # (B, T, 1)
+    return (features * mask).sum(1) / mask.sum(1).clamp(min=1)
+
+
+HiddenStates = Sequence[torch.Tensor]  # the token features of every layer (B, T, F), the last layer last
+
+# How a text becomes one vector: (hidden states, attention mask (B, T)) -> (B, F).
+POOLING: dict[str, Callable[[HiddenStates, torch.Tensor], torch.Tensor]] = {
+    "mean": lambda states, mask: masked_mean(states[-1], mask),
+    "cls": lambda states, mask: states[-1][:, 0],  # the first token, as the Keras dual encoder does
+    # The last layer knows most about the task that the backbone was trained for; a frozen one is better read earlier.
+    "mean of 3 layers": lambda states, mask: masked_mean(torch.stack(list(states[-3:])).mean(0), mask),
+}
+
+
 class ImageTower(nn.Module):
     """ResNet34 (He et al. 2016) without its classifier, and a projection head."""
 
-    def __init__(self, dim: int = 512) -> None:
+    def __init__(self, dim: int = 512, dropout: float = 0.1) -> None:
         super().__init__()
         self.backbone = resnet34()
         features = self.backbone.fc.in_features  # 512
         self.backbone.fc = nn.Identity()
-        self.head = ProjectionHead(features, dim)
+        self.head = ProjectionHead(features, dim, dropout)
+
+    def train(self, mode: bool = True) -> ImageTower:
+        """As always, but BatchNorm stays in evaluation mode: its statistics are those of ImageNet's million pictures.
+
+        In training mode even a tower without gradients would go on changing, by every batch that it sees.
+        """
+        super().train(mode)
+        for module in self.backbone.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+    def features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Normalised pixels (B, 3, H, W) -> what the backbone makes of them (B, F)."""
+        return self.backbone(pixels)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Normalised pixels (B, 3, H, W) -> unit embeddings (B, D)."""
-        return F.normalize(self.head(self.backbone(pixels)), dim=-1)
+        return F.normalize(self.head(self.features(pixels)), dim=-1)
 
 
 class TextTower(nn.Module):
-    """DistilBERT (Sanh et al. 2019), the mean of its token features over real tokens, and a projection head."""
+    """DistilBERT (Sanh et al. 2019), one vector a text by `POOLING`, and a projection head."""
 
-    def __init__(self, config: DistilBertConfig, dim: int = 512) -> None:
+    def __init__(self, config: DistilBertConfig, dim: int = 512, pooling: str = "mean", dropout: float = 0.1) -> None:
         super().__init__()
         self.backbone = DistilBertModel(config)
-        self.head = ProjectionHead(config.dim, dim)
+        self.pool = POOLING[pooling]
+        self.head = ProjectionHead(config.dim, dim, dropout)
+
+    def features(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Token ids and their mask (B, T) -> what the backbone makes of them (B, F)."""
+        output = self.backbone(input_ids, attention_mask, output_hidden_states=True)
+        return self.pool(output.hidden_states, attention_mask)
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Token ids and their mask (B, T) -> unit embeddings (B, D)."""
-        features = self.backbone(input_ids, attention_mask).last_hidden_state  # (B, T, F)
-        return F.normalize(self.head(masked_mean(features, attention_mask)), dim=-1)
+        return F.normalize(self.head(self.features(input_ids, attention_mask)), dim=-1)
 
 
 class CustomCLIP(nn.Module):
@@ -78,10 +115,21 @@ class CustomCLIP(nn.Module):
         return self.image(pixels), self.text(input_ids, attention_mask)
 
 
-def masked_mean(features: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-    """Mean over the tokens that are not padding: (B, T, F), (B, T) -> (B, F)."""
-    mask = attention_mask.unsqueeze(-1).to(features.dtype)  # (B, T, 1)
-    return (features * mask).sum(1) / mask.sum(1).clamp(min=1)
+class ProjectionHeads(nn.Module):
+    """What is left of a CLIP to train when both backbones are frozen and their features were computed beforehand.
+
+    The heads and the temperature are those of `clip` itself, not copies: training these trains it.
+    """
+
+    def __init__(self, clip: CustomCLIP) -> None:
+        super().__init__()
+        self.image = clip.image.head
+        self.text = clip.text.head
+        self.logit_scale = clip.logit_scale
+
+    def forward(self, image_features: torch.Tensor, text_features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features (B, F) of both backbones -> image and text embeddings, (B, D) each, of unit norm."""
+        return F.normalize(self.image(image_features), dim=-1), F.normalize(self.text(text_features), dim=-1)
 
 
 def contrastive_loss(image_embeds: torch.Tensor, text_embeds: torch.Tensor, logit_scale: torch.Tensor) -> torch.Tensor:
@@ -94,10 +142,12 @@ def contrastive_loss(image_embeds: torch.Tensor, text_embeds: torch.Tensor, logi
     return (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
 
 
-def build_clip(text_config: DistilBertConfig | dict, dim: int = 512) -> CustomCLIP:
-    """An untrained model with a ResNet34 and the DistilBERT that `text_config` describes."""
+def build_clip(
+    text_config: DistilBertConfig | dict, dim: int = 512, pooling: str = "mean", dropout: float = 0.1
+) -> CustomCLIP:
+    """An untrained model with a ResNet34 and the DistilBERT that `text_config` describes; `dropout` of the heads."""
     config = DistilBertConfig(**text_config) if isinstance(text_config, dict) else text_config
-    return CustomCLIP(ImageTower(dim), TextTower(config, dim))
+    return CustomCLIP(ImageTower(dim, dropout), TextTower(config, dim, pooling, dropout))
 
 
 def bilingual_tokenizer(texts: Sequence[str], vocab_size: int = 8000, min_frequency: int = 2):

@@ -16,8 +16,9 @@ from transformers import (
     ChineseCLIPProcessor,
 )
 
-from helpers.chinese_clip import ChineseCLIPBackend, ImageTextEncoder, MiniBackend, is_our_own, projected
+from helpers.chinese_clip import ChineseCLIPBackend, CustomCLIPBackend, ImageTextEncoder, projected
 from helpers.clip import bilingual_tokenizer, build_clip
+from helpers.clip_bundle import is_bundle
 from helpers.quantize import WEIGHTS, save_quantized
 
 TEXTS = ["明月", "春江花月夜", "雨", "一叶小舟在江上", "山"]
@@ -88,9 +89,9 @@ def test_projected() -> None:
 
 
 def test_the_folder_tells_the_model(chinese_folder, mini_folder, tmp_path) -> None:
-    assert is_our_own(mini_folder) and is_our_own(str(mini_folder))
-    assert not is_our_own(chinese_folder) and not is_our_own(tmp_path) and not is_our_own("OFA-Sys/no-such-model")
-    assert type(ImageTextEncoder.from_pretrained(mini_folder, "cpu").backend) is MiniBackend
+    assert is_bundle(mini_folder) and is_bundle(str(mini_folder))
+    assert not is_bundle(chinese_folder) and not is_bundle(tmp_path) and not is_bundle("OFA-Sys/no-such-model")
+    assert type(ImageTextEncoder.from_pretrained(mini_folder, "cpu").backend) is CustomCLIPBackend
     assert type(ImageTextEncoder.from_pretrained(str(chinese_folder), "cpu").backend) is ChineseCLIPBackend
 
 
@@ -146,7 +147,7 @@ def test_equal_to_transformers_called_directly(chinese_folder, pictures) -> None
 
 def test_equal_to_our_towers_called_directly(mini_folder, pictures) -> None:
     encoder = ImageTextEncoder.from_pretrained(mini_folder, "cpu")
-    model, tokenizer = encoder.backend.model, encoder.backend.tokenizer
+    model, tokenizer = encoder.backend.model, encoder.backend.bundle.tokenizer
     assert not model.training
     with torch.inference_mode():
         for picture, embed in zip(pictures, encoder.encode_images(pictures), strict=True):

@@ -79,6 +79,8 @@ def train_mode(tower: ImageTower) -> ImageTower:
     is saved, and their BatchNorm statistics stay frozen too."""
     tower.train()
     backbone = tower.backbone
+    backbone.layer3.train()  # the half that is trained adapts its BatchNorm too
+    backbone.layer4.train()
     for frozen in (backbone.conv1, backbone.bn1, backbone.layer1, backbone.layer2):
         frozen.eval().requires_grad_(False)
     return tower

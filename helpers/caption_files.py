@@ -1,0 +1,63 @@
+"""The text files that come with sets of pictures: captions in their usual forms, and lists of splits."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+
+def read_caption_file(folder: Path) -> dict[str, list[str]]:
+    """Picture name -> its captions, of the captions file in `folder`; ValueError if there is none."""
+    files = [*sorted(folder.glob("*.token")), *sorted(folder.glob("captions.*")), *sorted(folder.glob("results*.csv"))]
+    if not files:
+        raise ValueError(f"{folder}: no captions: neither {{train,val,test}}.parquet nor *.token nor captions.csv")
+    captions = defaultdict(list)
+    rows = _token_rows(files[0]) if files[0].suffix == ".token" else _csv_rows(files[0])
+    for name, caption in rows:
+        captions[name.strip()].append(caption.strip())
+    return dict(captions)
+
+
+def _token_rows(path: Path) -> Iterable[tuple[str, str]]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, _, caption = line.partition("\t")
+        if caption:
+            yield name.split("#")[0], caption
+
+
+def _csv_rows(path: Path) -> Iterable[tuple[str, str]]:
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    rows = csv.reader(lines, delimiter="|" if "|" in lines[0] else ",")
+    next(rows)  # the names of the columns
+    for row in rows:
+        if len(row) > 1:  # the well-known csv of Flickr30k has a row with fewer columns
+            yield row[0], row[-1]
+
+
+def read_split_list(path: str | Path) -> dict[str, str]:
+    """Picture name -> "train", "val" or "test".
+
+    Reads Karpathy's json (`{"images": [{"filename": ..., "split": ...}]}`) and csv files with the columns filename
+    and split. What is called "restval" there trains.
+    """
+    text = Path(path).read_text(encoding="utf-8-sig")
+    rows = json.loads(text)["images"] if Path(path).suffix == ".json" else list(csv.DictReader(text.splitlines()))
+    if not rows or not {"filename", "split"} <= set(rows[0]):
+        raise ValueError(f"{path}: a split list has the columns filename and split")
+    return {row["filename"]: row["split"].replace("restval", "train") for row in rows}
+
+
+def in_split(names: Sequence[str], split: str, split_of: dict[str, str] | None) -> list[int]:
+    """Which pictures belong to `split`: by the list or, without one, 3% each for val and test by a hash of the name."""
+    if split_of is None:
+        split_of = {name: _hashed_split(name) for name in names}
+    return [i for i, name in enumerate(names) if split_of.get(name) == split]
+
+
+def _hashed_split(name: str) -> str:
+    place = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % 100
+    return "val" if place < 3 else "test" if place < 6 else "train"

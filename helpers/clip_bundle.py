@@ -1,0 +1,155 @@
+"""A CLIP with all that belongs to it (tokenizer, picture size, normalisation), in memory and as a folder.
+
+A folder holds config.json, model.safetensors or model.int8.safetensors, and the tokenizer's files: what training
+writes, what `ImageTextEncoder.from_pretrained` reads, and how the embedded model is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel, PreTrainedTokenizerBase
+
+from helpers.cache import digest
+from helpers.clip import CustomCLIP, build_clip
+from helpers.quantize import WEIGHTS as INT8_WEIGHTS
+from helpers.quantize import load_quantized
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+MODEL_TYPE = "custom_clip"
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what the ResNet34 weights expect
+
+
+@dataclass(frozen=True)
+class CLIPConfig:
+    """What is needed besides the weights to build a `CustomCLIP` and to feed it."""
+
+    text_config: dict
+    dim: int = 512
+    pooling: str = "mean"  # a name of helpers.clip.POOLING
+    dropout: float = 0.1  # of the projection heads, in training
+    image_size: int = 128  # pixels: the side of the square that pictures are squashed to
+    image_mean: Sequence[float] = IMAGENET_MEAN
+    image_std: Sequence[float] = IMAGENET_STD
+    max_tokens: int = 40
+
+
+class CLIPBundle:
+    """A `CustomCLIP`, its tokenizer and its configuration."""
+
+    def __init__(self, model: CustomCLIP, tokenizer: PreTrainedTokenizerBase, config: CLIPConfig) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.config = config
+
+    @classmethod
+    def load(cls, folder: str | Path) -> CLIPBundle:
+        """Read a folder. Raises ValueError, in one line, if it holds no model of ours."""
+        folder = Path(folder)
+        if not is_bundle(folder):
+            raise ValueError(f"{folder}: no CLIP of ours in this folder (its {CONFIG} should say {MODEL_TYPE!r})")
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = CLIPConfig(**{key: value for key, value in config.items() if key != "model_type"})
+        model = build_clip(config.text_config, config.dim, config.pooling, config.dropout)
+        weights = folder / INT8_WEIGHTS if (folder / INT8_WEIGHTS).is_file() else folder / WEIGHTS
+        model.load_state_dict(load_quantized(weights))
+        return cls(model.eval(), AutoTokenizer.from_pretrained(folder), config)
+
+    @classmethod
+    def from_backbones(cls, image_weights: str | Path, text_model: str | Path, **changes: object) -> CLIPBundle:
+        """Pretrained backbones under new, untrained heads.
+
+        Args:
+            image_weights: "imagenet" (torchvision's own, downloaded), a .safetensors file with torchvision's ResNet34
+                keys, or a folder of ours.
+            text_model: a DistilBERT by hub id or folder, or a folder of ours.
+            changes: fields of `CLIPConfig` other than `text_config`.
+        """
+        text_backbone = load_text_backbone(text_model)
+        config = CLIPConfig(text_config=essential(text_backbone.config), **changes)
+        model = build_clip(config.text_config, config.dim, config.pooling, config.dropout)
+        model.text.backbone.load_state_dict(text_backbone.state_dict())
+        model.image.backbone.load_state_dict(load_image_backbone(image_weights))
+        return cls(model.eval(), AutoTokenizer.from_pretrained(text_model), config)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the folder that `load` reads; it is made if need be."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}
+        save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+        self.tokenizer.save_pretrained(folder)
+        config = {"model_type": MODEL_TYPE, **asdict(self.config)}
+        (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """Pictures of any size -> normalised pixels (B, 3, S, S), channels last in memory."""
+        arrays = np.stack([np.asarray(squash(image, self.config.image_size)) for image in images])  # (B, S, S, 3)
+        return self.normalise(torch.from_numpy(arrays).permute(0, 3, 1, 2))
+
+    def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Bytes (B, 3, S, S) -> floats of about zero mean and unit variance."""
+        mean, std = (torch.tensor(x).view(3, 1, 1) for x in (self.config.image_mean, self.config.image_std))
+        return ((pixels / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
+
+    def tokens(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """Texts -> input_ids and attention_mask, (B, T) each, padded to the longest."""
+        spoken = [text if text.strip() else self.tokenizer.unk_token for text in texts]  # never a row without tokens
+        batch = self.tokenizer(
+            spoken, padding=True, truncation=True, max_length=self.config.max_tokens, return_tensors="pt"
+        )
+        return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
+
+    def digest(self) -> str:
+        """A key that changes when a weight, the tokenizer or the configuration does."""
+        weights = hashlib.sha256()
+        for tensor in self.model.state_dict().values():
+            weights.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        vocabulary = self.tokenizer.backend_tokenizer.to_str()
+        return digest([weights.hexdigest(), vocabulary, json.dumps(asdict(self.config))])
+
+
+def is_bundle(name: str | Path) -> bool:
+    """Whether `name` is a folder that `CLIPBundle.load` reads."""
+    config = Path(name) / CONFIG
+    return config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("model_type") == MODEL_TYPE
+
+
+def squash(image: Image.Image, size: int) -> Image.Image:
+    """The whole picture as a square, in training as afterwards: shapes suffer a little, nothing at the edge is lost."""
+    return image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3)
+
+
+def load_text_backbone(name: str | Path) -> DistilBertModel:
+    """A DistilBERT by hub id or folder, or the one inside a folder of ours."""
+    return CLIPBundle.load(name).model.text.backbone if is_bundle(name) else DistilBertModel.from_pretrained(name)
+
+
+def load_image_backbone(name: str | Path) -> dict[str, torch.Tensor]:
+    """The weights of a ResNet34 without its classifier, by torchvision's keys; see `CLIPBundle.from_backbones`."""
+    if is_bundle(name):
+        return CLIPBundle.load(name).model.image.backbone.state_dict()
+    if str(name) == "imagenet":
+        from torchvision.models import ResNet34_Weights
+
+        state = ResNet34_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True, weights_only=True)
+    elif Path(name).is_file():
+        state = load_file(name)
+    else:
+        raise ValueError(f"{name}: neither 'imagenet' nor a .safetensors file nor a folder with a CLIP of ours")
+    return {key: value for key, value in state.items() if not key.startswith("fc.")}
+
+
+def essential(config: DistilBertConfig) -> dict:
+    """What of a DistilBERT's configuration shapes the network."""
+    names = ("vocab_size", "dim", "n_layers", "n_heads", "hidden_dim", "max_position_embeddings", "activation")
+    return {name: getattr(config, name) for name in names}
