@@ -1,4 +1,4 @@
-"""The command line: python -m helpers poem IMAGE... | keywords IMAGE...
+"""The command line: python -m helpers poem IMAGE... | keywords IMAGE... | train clip | evaluate retrieval
 
 An image that cannot be read costs one line on stderr and makes the exit status 2; the others are still answered.
 """
@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from helpers.training_commands import add_training_commands
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -51,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     for command in (poem, keywords):
         command.add_argument("--profile", choices=("mini", "full"), default="mini")
         command.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_training_commands(commands)
     return parser
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +56,8 @@ class CaptionData:
         return len(self.names)
 
     def in_language(self, language: str) -> Sequence[Sequence[str]]:
-        """Captions in "en", "zh" or, all of both, "both". Raises ValueError if a picture has none."""
-        both = [[*en, *zh] for en, zh in zip(self.captions, self.captions_zh, strict=True)]
+        """Captions in "en", "zh" or, by turns, "both". Raises ValueError if a picture has none."""
+        both = [alternate(en, zh) for en, zh in zip(self.captions, self.captions_zh, strict=True)]
         captions = {"en": self.captions, "zh": self.captions_zh, "both": both}[language]
         if not all(captions):
             raise ValueError(f"not every picture has a caption in {language!r}")
@@ -78,6 +79,11 @@ def flatten(captions: Sequence[Sequence[str]]) -> tuple[list[str], np.ndarray]:
     """All captions in one list (M,), and the picture that each of them belongs to (M,)."""
     owners = np.repeat(np.arange(len(captions)), [len(group) for group in captions])
     return [caption for group in captions for caption in group], owners
+
+
+def alternate(english: Sequence[str], chinese: Sequence[str]) -> list[str]:
+    """One of each by turns, and then what is left of the longer."""
+    return [caption for pair in zip_longest(english, chinese) for caption in pair if caption is not None]
 
 
 def load_captions(source: str | Path, split: str, split_list: str | Path | None = None) -> CaptionData:

@@ -52,13 +52,13 @@ class CLIPBundle:
         self.config = config
 
     @classmethod
-    def load(cls, folder: str | Path) -> CLIPBundle:
-        """Read a folder. Raises ValueError, in one line, if it holds no model of ours."""
+    def load(cls, folder: str | Path, **changes: object) -> CLIPBundle:
+        """Read a folder, with some fields of its `CLIPConfig` changed; ValueError if it holds no model of ours."""
         folder = Path(folder)
         if not is_bundle(folder):
             raise ValueError(f"{folder}: no CLIP of ours in this folder (its {CONFIG} should say {MODEL_TYPE!r})")
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        config = CLIPConfig(**{key: value for key, value in config.items() if key != "model_type"})
+        config = CLIPConfig(**{key: value for key, value in (config | changes).items() if key != "model_type"})
         model = build_clip(config.text_config, config.dim, config.pooling, config.dropout)
         weights = folder / INT8_WEIGHTS if (folder / INT8_WEIGHTS).is_file() else folder / WEIGHTS
         model.load_state_dict(load_quantized(weights))
@@ -111,11 +111,16 @@ class CLIPBundle:
 
     def digest(self) -> str:
         """A key that changes when a weight, the tokenizer or the configuration does."""
-        weights = hashlib.sha256()
-        for tensor in self.model.state_dict().values():
-            weights.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         vocabulary = self.tokenizer.backend_tokenizer.to_str()
-        return digest([weights.hexdigest(), vocabulary, json.dumps(asdict(self.config))])
+        return digest([weights_digest(self.model), vocabulary, json.dumps(asdict(self.config))])
+
+
+def weights_digest(module: torch.nn.Module) -> str:
+    """A key that changes when a weight or a buffer of the module does."""
+    weights = hashlib.sha256()
+    for tensor in module.state_dict().values():
+        weights.update(tensor.detach().cpu().contiguous().numpy())
+    return weights.hexdigest()
 
 
 def is_bundle(name: str | Path) -> bool:

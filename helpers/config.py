@@ -21,6 +21,10 @@ class Config:
 
     image_text_model: str
     poem_model: str
+    captions: str  # what notebook 01 trains its CLIP on, and from which backbones
+    image_backbone: str
+    text_backbone: str
+    image_size: int  # pixels
     offline: bool = False  # never ask the hub
     keywords: int = 4  # words of the picture that go into the poem; CCPC has four a poem too
     candidates: int = 8  # poems written for a picture, of which one is chosen
@@ -30,8 +34,23 @@ class Config:
 
 
 PROFILES = {
-    "mini": Config(str(ASSETS / "image_text"), str(ASSETS / "poem_t5"), offline=True),
-    "full": Config("OFA-Sys/chinese-clip-vit-base-patch16", str(MODELS / "mengzi-t5-poem")),
+    "mini": Config(
+        image_text_model=str(ASSETS / "image_text"),
+        poem_model=str(ASSETS / "poem_t5"),
+        captions="drawn",
+        image_backbone=str(ASSETS / "image_text"),
+        text_backbone=str(ASSETS / "image_text"),
+        image_size=128,
+        offline=True,
+    ),
+    "full": Config(
+        image_text_model="OFA-Sys/chinese-clip-vit-base-patch16",
+        poem_model=str(MODELS / "mengzi-t5-poem"),
+        captions="lmms-lab/flickr30k",
+        image_backbone="imagenet",
+        text_backbone="distilbert/distilbert-base-multilingual-cased",
+        image_size=224,
+    ),
 }
 
 

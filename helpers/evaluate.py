@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from helpers.verse import check
+
+if TYPE_CHECKING:
+    from helpers.captions import CaptionData
+    from helpers.chinese_clip import ImageTextEncoder
 
 
 def recall_at_k(
@@ -28,6 +33,27 @@ def recall_at_k(
         "text_to_image": {k: 100 * float((text_ranks < k).mean()) for k in ks},
         "image_to_text": {k: 100 * float((image_ranks < k).mean()) for k in ks},
     }
+
+
+def chance_recall(owners: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> dict[str, dict[int, float]]:
+    """The recall@k, in per cent, of a random order; `owners` (M,) as in `recall_at_k`."""
+    counts = np.bincount(owners)  # (N,) captions a picture
+    texts = len(owners)
+    # none of a picture's c texts among k drawn without putting back: (M-c)/M * (M-c-1)/(M-1) * ...
+    missed = {k: np.prod([np.maximum(texts - counts - j, 0) / (texts - j) for j in range(k)], axis=0) for k in ks}
+    return {
+        "text_to_image": {k: 100 * min(k / len(counts), 1.0) for k in ks},
+        "image_to_text": {k: 100 * float((1 - missed[k]).mean()) for k in ks},
+    }
+
+
+def retrieval(encoder: ImageTextEncoder, data: CaptionData, language: str = "en") -> dict[str, object]:
+    """recall@1/5/10 both ways on all pictures and all their captions, beside chance."""
+    from helpers.captions import flatten  # which brings the painter along
+
+    texts, owners = flatten(data.in_language(language))
+    recall = recall_at_k(encoder.encode_images(data.pictures), encoder.encode_texts(texts), owners)
+    return {"pictures": len(data), "captions": len(texts), **recall, "chance": chance_recall(owners)}
 
 
 def average_precision(ranked_hits: Sequence[bool]) -> float:

@@ -1,0 +1,55 @@
+"""Pictures decoded once, squashed to a square and kept in a memory-mapped file: an epoch then costs no decoding."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm  # decoding thirty thousand pictures takes minutes: say how far it is
+
+from helpers.cache import cache_folder, digest
+from helpers.captions import CaptionData
+from helpers.clip_bundle import squash
+
+
+class PixelArray(Sequence[Image.Image]):
+    """An array of bytes (N, S, S, 3), seen as pictures."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        return Image.fromarray(np.asarray(self.pixels[index]))
+
+
+def squashed(data: CaptionData, size: int) -> CaptionData:
+    """The same data with its pictures at `size` x `size` pixels, decoded now or, the next time, read from the cache."""
+    path = cache_folder() / f"pictures_{digest([data.source, str(size)])}.npy"
+    if not path.exists():
+        _decode(data, size, path)
+    return replace(data, pictures=PixelArray(np.load(path, mmap_mode="r")), source=f"{data.source} at {size}")
+
+
+def _decode(data: CaptionData, size: int, path: os.PathLike) -> None:
+    """Write the array beside its place and move it there when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.new")
+    shape = (len(data), size, size, 3)
+    pixels = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
+
+    def decode(index: int) -> None:
+        pixels[index] = np.asarray(squash(data.pictures[index], size))
+
+    # Pillow decodes and scales outside of Python's lock, so threads do
+    with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(data), desc="decode", unit="picture") as progress:
+        for _ in pool.map(decode, range(len(data))):
+            progress.update()
+    pixels.flush()
+    os.replace(unfinished, path)

@@ -1,0 +1,191 @@
+"""The training loop: a contrastive loss, AdamW with warm-up and cosine, on one device or on many, and resumable.
+
+Accelerate knows about devices, number formats and processes; what is here knows about pairs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+from transformers import get_cosine_schedule_with_warmup
+
+from helpers.big_batch import embed_in_chunks, gather_embeds
+from helpers.clip import MAX_LOGIT_SCALE, contrastive_loss
+from helpers.config import pick_device, pick_dtype
+from helpers.pairs import PairBatches
+
+CHECKPOINTS, RUN = "checkpoints", "run.json"
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long, how fast, and in which portions."""
+
+    epochs: int = 3
+    batch_size: int = 128  # pairs a step, over all processes: each of them has all others as negatives
+    captions_per_image: int = 2
+    chunk_size: int | None = None  # pairs encoded at a time, if the batch does not fit the memory
+    head_lr: float = 1e-3
+    image_lr: float = 1e-4
+    text_lr: float = 5e-5
+    weight_decay: float = 0.1
+    warmup: float = 0.1  # of all steps
+    max_grad_norm: float = 1.0
+    save_every: int = 200  # steps
+    seed: int = 0
+
+
+@dataclass
+class Progress:
+    """How far a run is. Goes into every checkpoint."""
+
+    step: int = 0
+    losses: list[float] = field(default_factory=list)  # one a step
+    epochs: list[Figures] = field(default_factory=list)  # one an epoch: its loss, and what `validate` returned
+
+    def state_dict(self) -> dict:
+        return asdict(self)
+
+    def load_state_dict(self, state: dict) -> None:
+        vars(self).update(state)
+
+
+def make_accelerator(device: str = "auto") -> Accelerator:
+    """Mixed precision where the hardware has it; more than one process if started by torchrun."""
+    device = pick_device(device)
+    formats = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "no"}
+    return Accelerator(
+        cpu=device == "cpu", mixed_precision=formats[pick_dtype(device)], step_scheduler_with_optimizer=False
+    )
+
+
+def parameter_groups(parts: Iterable[tuple[Iterable[nn.Parameter], float]], weight_decay: float) -> list[dict]:
+    """(parameters, learning rate) -> AdamW's groups: matrices decay, biases, norms and the temperature do not."""
+    groups = []
+    for parameters, lr in parts:
+        parameters = list(parameters)
+        matrices, rest = ([p for p in parameters if (p.ndim > 1) == decays] for decays in (True, False))
+        groups += [{"params": matrices, "lr": lr, "weight_decay": weight_decay}, {"params": rest, "lr": lr}]
+    return [{"weight_decay": 0.0, **group} for group in groups if group["params"]]
+
+
+def fit(
+    accelerator: Accelerator,
+    model: nn.Module,
+    groups: list[dict],
+    pairs: Dataset,
+    batches: PairBatches,
+    config: TrainingConfig,
+    validate: Callable[[], Figures],
+    folder: Path,
+    loss: Loss = contrastive_loss,
+) -> Progress:
+    """Train `model`, a CustomCLIP or its ProjectionHeads, from the last checkpoint in `folder` if there is one.
+
+    Returns the losses of all steps and the figures of all epochs, also those before a restart.
+    """
+    optimizer = torch.optim.AdamW(groups)
+    total = config.epochs * len(batches)
+    schedule = get_cosine_schedule_with_warmup(optimizer, round(config.warmup * total), total)
+    logit_scale = model.logit_scale
+    model, optimizer = accelerator.prepare(model, optimizer)
+    progress = Progress()
+    accelerator.register_for_checkpointing(schedule, progress)
+    set_seed(config.seed, device_specific=True)  # each process draws its own dropout
+    load_latest(accelerator, folder)
+    workers = 0 if accelerator.device.type == "cpu" else min(8, os.cpu_count() or 1)
+    own = torch.Generator()  # else the loader would draw a number from torch's generator, and a restart would show
+    loader = DataLoader(
+        pairs, batch_sampler=batches, num_workers=workers, collate_fn=lambda batch: batch, generator=own
+    )
+    bar = tqdm(total=total, initial=progress.step, unit="step", disable=not accelerator.is_main_process)
+    while progress.step < total:
+        epoch, done = divmod(progress.step, len(batches))
+        batches.start_at(epoch, skip=done)
+        model.train()
+        for batch in loader:
+            batch = {name: tensor.to(accelerator.device, non_blocking=True) for name, tensor in batch.items()}
+            embeds = embed_in_chunks(model, batch, config.chunk_size)
+            value = loss(*map(gather_embeds, embeds), logit_scale)
+            optimizer.zero_grad()
+            accelerator.backward(value)
+            accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+            optimizer.step()
+            schedule.step()
+            logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)  # in the loss alone, a clamp would stop its gradient for good
+            progress.losses.append(value.item())
+            progress.step += 1
+            bar.update()
+            bar.set_postfix(loss=f"{value.item():.3f}", **_shown(progress))
+            if progress.step % config.save_every == 0 and progress.step % len(batches):
+                save(accelerator, folder, progress.step)
+        if accelerator.is_main_process:
+            mean = sum(progress.losses[-len(batches) :]) / len(batches)
+            progress.epochs.append({"loss": mean, **validate()})
+            bar.set_postfix(loss=f"{mean:.3f}", **_shown(progress))
+        save(accelerator, folder, progress.step)
+    bar.close()
+    return progress
+
+
+def _shown(progress: Progress) -> dict[str, str]:
+    """What the progress bar says besides the loss: the first figure of the last epoch."""
+    figures = {name: value for name, value in (progress.epochs or [{}])[-1].items() if name != "loss"}
+    return {name: f"{value:.1f}" for name, value in list(figures.items())[:1]}
+
+
+def save(accelerator: Accelerator, folder: Path, step: int) -> None:
+    """Write weights, optimizer, schedule, random states and progress; only a whole checkpoint gets its name."""
+    place = folder / CHECKPOINTS / f"step_{step:07d}"
+    unfinished = place.with_suffix(".new")
+    accelerator.save_state(str(unfinished))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        older = checkpoints(folder)
+        unfinished.rename(place)
+        for path in older:
+            shutil.rmtree(path)
+    accelerator.wait_for_everyone()
+
+
+def load_latest(accelerator: Accelerator, folder: Path) -> None:
+    """Go on from the last whole checkpoint, if there is one."""
+    if found := checkpoints(folder):
+        accelerator.load_state(str(found[-1]))
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Whole checkpoints, the oldest first."""
+    return sorted((folder / CHECKPOINTS).glob("step_???????"))
+
+
+def open_run(folder: Path, settings: dict, resume: bool) -> None:
+    """Begin or resume a run in `folder`. Raises ValueError where this would lose or mix up something.
+
+    `settings` are whatever makes two runs the same run; they are kept in run.json.
+    """
+    settings = json.loads(json.dumps(settings, default=str))
+    if not resume and checkpoints(folder):
+        raise ValueError(
+            f"{folder} holds the checkpoints of another run: go on with --resume, or choose another folder"
+        )
+    if resume and checkpoints(folder):
+        before = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        changed = sorted(key for key in settings | before if settings.get(key) != before.get(key))
+        if changed:
+            raise ValueError(f"{folder}: the run that is to be resumed had another {', '.join(changed)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RUN).write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
