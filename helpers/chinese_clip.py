@@ -70,8 +70,11 @@ class ImageTextEncoder:
     def _encode(self, items: Sequence, embed) -> np.ndarray:
         if not len(items):
             return np.zeros((0, self.backend.dim), dtype=np.float32)
-        blocks = [items[i : i + self.batch_size] for i in range(0, len(items), self.batch_size)]
-        embeds = torch.cat([embed(block).float().cpu() for block in blocks])
+        embeds = []
+        for start in range(0, len(items), self.batch_size):
+            block = [items[i] for i in range(start, min(start + self.batch_size, len(items)))]
+            embeds.append(embed(block).float().cpu())  # one block of decoded pictures in memory at a time
+        embeds = torch.cat(embeds)
         return F.normalize(embeds, dim=-1).numpy()
 
 

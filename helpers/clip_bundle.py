@@ -16,7 +16,13 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoTokenizer,
+    DistilBertConfig,
+    DistilBertModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 
 from helpers.cache import digest
 from helpers.clip import CustomCLIP, build_clip
@@ -62,7 +68,7 @@ class CLIPBundle:
         model = build_clip(config.text_config, config.dim, config.pooling, config.dropout)
         weights = folder / INT8_WEIGHTS if (folder / INT8_WEIGHTS).is_file() else folder / WEIGHTS
         model.load_state_dict(load_quantized(weights))
-        return cls(model.eval(), AutoTokenizer.from_pretrained(folder), config)
+        return cls(model.eval(), load_tokenizer(folder), config)
 
     @classmethod
     def from_backbones(cls, image_weights: str | Path, text_model: str | Path, **changes: object) -> CLIPBundle:
@@ -79,7 +85,7 @@ class CLIPBundle:
         model = build_clip(config.text_config, config.dim, config.pooling, config.dropout)
         model.text.backbone.load_state_dict(text_backbone.state_dict())
         model.image.backbone.load_state_dict(load_image_backbone(image_weights))
-        return cls(model.eval(), AutoTokenizer.from_pretrained(text_model), config)
+        return cls(model.eval(), load_tokenizer(text_model), config)
 
     def save(self, folder: str | Path) -> None:
         """Write the folder that `load` reads; it is made if need be."""
@@ -132,6 +138,11 @@ def is_bundle(name: str | Path) -> bool:
 def squash(image: Image.Image, size: int) -> Image.Image:
     """The whole picture as a square, in training as afterwards: shapes suffer a little, nothing at the edge is lost."""
     return image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3)
+
+
+def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a hub id or folder; for a folder of ours without asking `transformers` what model it is."""
+    return (PreTrainedTokenizerFast if is_bundle(name) else AutoTokenizer).from_pretrained(name)
 
 
 def load_text_backbone(name: str | Path) -> DistilBertModel:
