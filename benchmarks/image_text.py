@@ -18,14 +18,12 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
+from helpers.captions import flatten, read_parquet
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS
 from helpers.evaluate import recall_at_k, word_ranking
 from helpers.images import load_image
 from helpers.keywords import calibrated_scores, standard_scores
-from training.bridge import flatten
-from training.photos import read_photos
-from training.texts import flickr_captions
 
 # every label of labels.json's list, also those that no photo of the set carries
 LABELS = "海 山 湖 雪 花 荷花 草原 沙漠 夕阳 夜 城市 鸟 秋叶 树林 楼阁 桥 船 猫 狗 马 云 道路 石 人".split()
@@ -50,13 +48,12 @@ def photo_words(
 
 def retrieval(encoder: ImageTextEncoder, parquet: Path, image_embeds: np.ndarray | None) -> dict[str, object]:
     """recall@1/5/10 both ways on all photos and all captions of a Flickr8k-CN parquet."""
+    data, figures = read_parquet(parquet), {}
     if image_embeds is None:
-        photos = read_photos(parquet)
-        image_embeds = encoder.encode_images([photos[i] for i in range(len(photos))])
-    captions, figures = flickr_captions(parquet), {}
-    for language, groups in (("english", captions.english), ("chinese", captions.chinese)):
-        texts, owners = flatten(groups)
-        figures[language] = recall_at_k(image_embeds, encoder.encode_texts(texts), owners.numpy())
+        image_embeds = encoder.encode_images(data.pictures)
+    for name, language in (("english", "en"), ("chinese", "zh")):
+        texts, owners = flatten(data.in_language(language))
+        figures[name] = recall_at_k(image_embeds, encoder.encode_texts(texts), owners)
     return figures
 
 

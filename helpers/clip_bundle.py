@@ -27,7 +27,7 @@ from transformers import (
 from helpers.cache import digest
 from helpers.clip import CustomCLIP, build_clip
 from helpers.quantize import WEIGHTS as INT8_WEIGHTS
-from helpers.quantize import load_quantized
+from helpers.quantize import load_quantized, save_quantized
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -87,12 +87,15 @@ class CLIPBundle:
         model.image.backbone.load_state_dict(load_image_backbone(image_weights))
         return cls(model.eval(), load_tokenizer(text_model), config)
 
-    def save(self, folder: str | Path) -> None:
-        """Write the folder that `load` reads; it is made if need be."""
+    def save(self, folder: str | Path, quantized: bool = False) -> None:
+        """Write the folder that `load` reads, made if need be; `quantized` to eight bits, a quarter of the size."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         state = {name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}
-        save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+        if quantized:
+            save_quantized(state, folder / INT8_WEIGHTS)
+        else:
+            save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
         self.tokenizer.save_pretrained(folder)
         config = {"model_type": MODEL_TYPE, **asdict(self.config)}
         (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

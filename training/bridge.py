@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
+from helpers.captions import flatten
 from helpers.clip import contrastive_loss
 from helpers.keywords import load_vocabulary
 from training.texts import Captions, clip_words, flickr_captions, wallpaper_captions
@@ -50,10 +51,10 @@ def sentence_vectors(texts: Sequence[str], batch: int = 256) -> torch.Tensor:
     return torch.from_numpy(np.concatenate(blocks).astype(np.float32))
 
 
-def flatten(groups: list[list[str]]) -> tuple[list[str], torch.Tensor]:
-    """All captions in one list, and for each the index of its photo."""
-    owners = [i for i, group in enumerate(groups) for _ in group]
-    return [text for group in groups for text in group], torch.tensor(owners)
+def flat_captions(groups: list[list[str]]) -> tuple[list[str], torch.Tensor]:
+    """`helpers.captions.flatten` with the owners as a tensor."""
+    texts, owners = flatten(groups)
+    return texts, torch.from_numpy(owners)
 
 
 def sample_captions(owners: torch.Tensor, photos: torch.Tensor) -> torch.Tensor:
@@ -106,7 +107,7 @@ def main() -> None:
     captions: Captions = flickr + wallpaper_captions()
     image_embeds = torch.cat([load_file(path)["image_embeds"][:, 0] for path in args.teacher])  # whole pictures
     texts, targets = clip_words(args.clip_words)
-    (english, owners_en), (chinese, owners_zh) = flatten(captions.english), flatten(captions.chinese)
+    (english, owners_en), (chinese, owners_zh) = flat_captions(captions.english), flat_captions(captions.chinese)
     words, keywords = texts, load_vocabulary()
     groups = {"en": english, "zh": chinese, "words": words, "keywords": [k.word for k in keywords],
               "glosses": [k.gloss for k in keywords]}  # fmt: skip

@@ -10,7 +10,6 @@ wallpapers and as many Flickr photos.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
@@ -18,8 +17,7 @@ from safetensors.torch import load_file, save_file
 from transformers import DistilBertConfig, PreTrainedTokenizerFast
 
 from helpers.clip import build_clip
-from helpers.quantize import save_quantized
-from training.train_image_tower import MEAN, STD
+from helpers.clip_bundle import CLIPBundle, CLIPConfig, essential
 from training.train_text_tower import MAX_TOKENS
 
 
@@ -32,18 +30,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
 
-    text_config = DistilBertConfig.from_pretrained(args.text).to_diff_dict()
-    text_config = {k: text_config[k] for k in ("vocab_size", "dim", "n_layers", "n_heads", "hidden_dim",
-                                               "max_position_embeddings")}  # fmt: skip
-    model = build_clip(text_config)
+    text_config = essential(DistilBertConfig.from_pretrained(args.text))
+    config = CLIPConfig(text_config=text_config, image_size=args.size, max_tokens=MAX_TOKENS)
+    model = build_clip(text_config, config.dim)
     model.image.load_state_dict(load_file(args.image / "image_tower.safetensors"))
     model.text.load_state_dict(load_file(args.text / "text_tower.safetensors"))
-    args.out.mkdir(parents=True, exist_ok=True)
-    save_quantized(model.state_dict(), args.out / "model.int8.safetensors")
-    PreTrainedTokenizerFast.from_pretrained(args.text).save_pretrained(args.out)
-    config = {"model_type": "custom_clip", "dim": 512, "image_size": args.size, "image_mean": MEAN, "image_std": STD,
-              "max_tokens": MAX_TOKENS, "text_config": text_config}  # fmt: skip
-    (args.out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    CLIPBundle(model, PreTrainedTokenizerFast.from_pretrained(args.text), config).save(args.out, quantized=True)
     flickr, wallpapers = (load_file(path)["image_embeds"][:, 0] for path in args.reference)
     reference = torch.cat([wallpapers, flickr[: len(wallpapers)]]).half().contiguous()
     save_file({"image_embeds": reference}, args.out / "reference_image_embeds.safetensors")

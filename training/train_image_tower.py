@@ -24,13 +24,13 @@ from torchvision.transforms import v2
 from tqdm import tqdm
 
 from helpers.clip import ImageTower
+from helpers.clip_bundle import IMAGENET_MEAN, IMAGENET_STD
 from training.bridge import sample_photos
 from training.checkpoint import NAME as CHECKPOINT
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.photos import read_photos
 from training.teacher_features import crop
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, which the ResNet34 weights expect
 VAL_PHOTOS = 500
 
 
@@ -59,7 +59,9 @@ class Augment:
 
 
 def normalise(views: torch.Tensor) -> torch.Tensor:
-    pixels = (views.float() / 255 - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    pixels = (views.float() / 255 - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(
+        3, 1, 1
+    )
     return pixels.contiguous(memory_format=torch.channels_last)
 
 

@@ -23,7 +23,7 @@ from transformers import DistilBertConfig, PreTrainedTokenizerFast
 
 from helpers.clip import TextTower, bilingual_tokenizer, contrastive_loss
 from helpers.keywords import load_vocabulary
-from training.bridge import flatten, sample_captions, sample_photos
+from training.bridge import flat_captions, sample_captions, sample_photos
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.texts import clip_words, flickr_captions, imagery_lines, wallpaper_captions
 
@@ -86,7 +86,7 @@ def main() -> None:
     image_embeds = unit(torch.cat([load_file(path)["image_embeds"][:, 0] for path in args.image_embeds]))
     bridge = load_file(args.bridge)
     bank_texts, bank_targets = word_bank(bridge, args.clip_words, args.lines.read_text(encoding="utf-8").split())
-    (english, owners_en), (chinese, owners_zh) = flatten(captions.english), flatten(captions.chinese)
+    (english, owners_en), (chinese, owners_zh) = flat_captions(captions.english), flat_captions(captions.chinese)
 
     folder = args.start or args.out
     if (folder / "tokenizer.json").exists():
