@@ -18,7 +18,8 @@ from helpers.cache import digest
 from helpers.caption_files import in_split, read_caption_file, read_split_list
 from helpers.images import load_image
 from helpers.painter import paint
-from helpers.scenes import captions_en, captions_zh, sample_scenes
+from helpers.scene_captions import captions_en, captions_zh
+from helpers.scenes import sample_scenes
 
 DRAWN = "drawn"  # the name of the mini set
 DRAWN_COUNTS = {"train": 1600, "val": 200, "test": 200}

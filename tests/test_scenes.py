@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from helpers.scene_captions import captions_en, captions_zh
 from helpers.scenes import (
     BIRDS,
     LANDS,
@@ -17,8 +18,6 @@ from helpers.scenes import (
     WEATHERS,
     Scene,
     all_tellings,
-    captions_en,
-    captions_zh,
     sample_scenes,
     split_of,
 )
