@@ -25,18 +25,25 @@ def gather_embeds(embeds: torch.Tensor) -> torch.Tensor:
     return torch.cat(all_gather(embeds))
 
 
-def embed_in_chunks(
-    model: nn.Module, batch: dict[str, torch.Tensor], chunk_size: int | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """model(**batch) -> image and text embeddings (B, D), with the memory of `chunk_size` pairs instead of B.
+class InChunks(nn.Module):
+    """A model whose batches are encoded `chunk_size` pairs at a time: same result and gradient, less memory.
 
     The idea of GradCache (Gao et al. 2021, arXiv:2101.06983, section 3): encode without keeping activations, take the
     loss over all embeddings, then encode each chunk again for its gradient. torch's checkpointing does just this, and
     repeats the second time what dropout drew the first time. It costs one more forward pass.
+
+    A module, not a function around one, since DistributedDataParallel must see one forward pass a step.
     """
-    if chunk_size is None:
-        return model(**batch)
-    names, columns = list(batch), zip(*(tensor.split(chunk_size) for tensor in batch.values()), strict=True)
-    chunks = (dict(zip(names, column, strict=True)) for column in columns)
-    image_embeds, text_embeds = zip(*(checkpoint(model, use_reentrant=False, **chunk) for chunk in chunks), strict=True)
-    return torch.cat(image_embeds), torch.cat(text_embeds)
+
+    def __init__(self, model: nn.Module, chunk_size: int) -> None:
+        super().__init__()
+        self.model = model
+        self.chunk_size = chunk_size
+
+    def forward(self, **batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What `model` takes, (B, ...) each -> image and text embeddings, (B, D) each."""
+        columns = zip(*(tensor.split(self.chunk_size) for tensor in batch.values()), strict=True)
+        chunks = (dict(zip(batch, column, strict=True)) for column in columns)
+        embeds = (checkpoint(self.model, use_reentrant=False, **chunk) for chunk in chunks)
+        image_embeds, text_embeds = zip(*embeds, strict=True)
+        return torch.cat(image_embeds), torch.cat(text_embeds)

@@ -146,6 +146,8 @@ def read_hub(name: str, split: str, split_list: str | Path | None) -> CaptionDat
         repo, file = FLICKR30K_SPLIT_LIST
         split_list = hf_hub_download(repo, file, repo_type="dataset")
     chosen = in_split(table["filename"], split, read_split_list(split_list))
+    if not chosen:
+        raise ValueError(f"{name}: no picture of the split {split!r}; say with --split-list which picture is in which")
     return from_table(table.select(chosen), f"{name} {table._fingerprint} {split}")
 
 

@@ -1,7 +1,8 @@
 """The drawn mini set: what a scene holds, and which scenes there are.
 
-`sample_scenes("train", 2000)` gives scenes; `helpers.scene_captions` tells of them and `helpers.painter` paints them. Some pairs of plant and thing are kept for validation, others for the test: a model that finds the willow
-beside the pagoda there has put together what it has only ever seen apart.
+`helpers.scene_captions` tells of them and `helpers.painter` paints them. Some pairs of plant and thing are kept for
+validation, others for the test: a model that finds the willow beside the pagoda there has put together what it has
+only ever seen apart.
 """
 
 from __future__ import annotations

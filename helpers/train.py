@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 from transformers import get_cosine_schedule_with_warmup
 
-from helpers.big_batch import embed_in_chunks, gather_embeds
+from helpers.big_batch import InChunks, gather_embeds
 from helpers.clip import MAX_LOGIT_SCALE, contrastive_loss
 from helpers.config import pick_device, pick_dtype
 from helpers.pairs import PairBatches
@@ -101,6 +101,8 @@ def fit(
     total = config.epochs * len(batches)
     schedule = get_cosine_schedule_with_warmup(optimizer, round(config.warmup * total), total)
     logit_scale = model.logit_scale
+    if config.chunk_size:
+        model = InChunks(model, config.chunk_size)
     model, optimizer = accelerator.prepare(model, optimizer)
     progress = Progress()
     accelerator.register_for_checkpointing(schedule, progress)
@@ -118,8 +120,7 @@ def fit(
         model.train()
         for batch in loader:
             batch = {name: tensor.to(accelerator.device, non_blocking=True) for name, tensor in batch.items()}
-            embeds = embed_in_chunks(model, batch, config.chunk_size)
-            value = loss(*map(gather_embeds, embeds), logit_scale)
+            value = loss(*map(gather_embeds, model(**batch)), logit_scale)
             optimizer.zero_grad()
             accelerator.backward(value)
             accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
