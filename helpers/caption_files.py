@@ -12,7 +12,12 @@ from pathlib import Path
 
 def read_caption_file(folder: Path) -> dict[str, list[str]]:
     """Picture name -> its captions, of the captions file in `folder`; ValueError if there is none."""
-    files = [*sorted(folder.glob("*.token")), *sorted(folder.glob("captions.*")), *sorted(folder.glob("results*.csv"))]
+    files = [
+        *sorted(folder.glob("*.token")),
+        *sorted(folder.glob("captions.csv")),
+        *sorted(folder.glob("captions.txt")),
+        *sorted(folder.glob("results*.csv")),
+    ]
     if not files:
         raise ValueError(f"{folder}: no captions: neither {{train,val,test}}.parquet nor *.token nor captions.csv")
     captions = defaultdict(list)
@@ -31,10 +36,12 @@ def _token_rows(path: Path) -> Iterable[tuple[str, str]]:
 
 def _csv_rows(path: Path) -> Iterable[tuple[str, str]]:
     lines = path.read_text(encoding="utf-8-sig").splitlines()
+    if not lines:
+        raise ValueError(f"{path}: empty")
     rows = csv.reader(lines, delimiter="|" if "|" in lines[0] else ",")
-    next(rows)  # the names of the columns
+    columns = next(rows)
     for row in rows:
-        if len(row) > 1:  # the well-known csv of Flickr30k has a row with fewer columns
+        if len(row) == len(columns) > 1:  # the well-known csv of Flickr30k has one row with a column missing
             yield row[0], row[-1]
 
 
@@ -45,7 +52,11 @@ def read_split_list(path: str | Path) -> dict[str, str]:
     and split. What is called "restval" there trains.
     """
     text = Path(path).read_text(encoding="utf-8-sig")
-    rows = json.loads(text)["images"] if Path(path).suffix == ".json" else list(csv.DictReader(text.splitlines()))
+    if Path(path).suffix == ".json":
+        content = json.loads(text)
+        rows = content.get("images") if isinstance(content, dict) else None
+    else:
+        rows = list(csv.DictReader(text.splitlines()))
     if not rows or not {"filename", "split"} <= set(rows[0]):
         raise ValueError(f"{path}: a split list has the columns filename and split")
     return {row["filename"]: row["split"].replace("restval", "train") for row in rows}

@@ -15,7 +15,9 @@ from torch.nn import functional as F
 from torchvision.models import resnet34
 from transformers import DistilBertConfig, DistilBertModel
 
-MAX_LOGIT_SCALE = math.log(100)  # the clamp of the CLIP paper, section 2.5: logits never more than 100 times the cosine
+# The clamp of the CLIP paper, section 2.5: logits never more than 100 times the cosine. Rounded down to a number that
+# float32 holds exactly: one rounded up would lie beyond the clamp, and a temperature put there would learn no more.
+MAX_LOGIT_SCALE = math.floor(1024 * math.log(100)) / 1024  # 4.604, 99.9 times
 
 
 class ProjectionHead(nn.Module):

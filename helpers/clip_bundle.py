@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoTokenizer,
@@ -64,8 +65,11 @@ class CLIPBundle:
         if not is_bundle(folder):
             raise ValueError(f"{folder}: no CLIP of ours in this folder (its {CONFIG} should say {MODEL_TYPE!r})")
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        config = CLIPConfig(**{key: value for key, value in (config | changes).items() if key != "model_type"})
-        model = build_clip(config.text_config, config.dim, config.pooling, config.dropout)
+        try:
+            config = CLIPConfig(**{key: value for key, value in (config | changes).items() if key != "model_type"})
+            model = build_clip(config.text_config, config.dim, config.pooling, config.dropout)
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"{folder / CONFIG}: this describes no CLIP of ours ({error})") from error
         weights = folder / INT8_WEIGHTS if (folder / INT8_WEIGHTS).is_file() else folder / WEIGHTS
         model.load_state_dict(load_quantized(weights))
         return cls(model.eval(), load_tokenizer(folder), config)
@@ -84,7 +88,10 @@ class CLIPBundle:
         config = CLIPConfig(text_config=essential(text_backbone.config), **changes)
         model = build_clip(config.text_config, config.dim, config.pooling, config.dropout)
         model.text.backbone.load_state_dict(text_backbone.state_dict())
-        model.image.backbone.load_state_dict(load_image_backbone(image_weights))
+        try:
+            model.image.backbone.load_state_dict(load_image_backbone(image_weights))
+        except RuntimeError as error:  # hundreds of lines, one a weight
+            raise ValueError(f"{image_weights}: not the weights of a ResNet34") from error
         return cls(model.eval(), load_tokenizer(text_model), config)
 
     def save(self, folder: str | Path, quantized: bool = False) -> None:
@@ -162,7 +169,10 @@ def load_image_backbone(name: str | Path) -> dict[str, torch.Tensor]:
 
         state = ResNet34_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True, weights_only=True)
     elif Path(name).is_file():
-        state = load_file(name)
+        try:
+            state = load_file(name)
+        except SafetensorError as error:
+            raise ValueError(f"{name}: not a safetensors file") from error
     else:
         raise ValueError(f"{name}: neither 'imagenet' nor a .safetensors file nor a folder with a CLIP of ours")
     return {key: value for key, value in state.items() if not key.startswith("fc.")}

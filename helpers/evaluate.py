@@ -40,7 +40,9 @@ def chance_recall(owners: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> dict[st
     counts = np.bincount(owners)  # (N,) captions a picture
     texts = len(owners)
     # none of a picture's c texts among k drawn without putting back: (M-c)/M * (M-c-1)/(M-1) * ...
-    missed = {k: np.prod([np.maximum(texts - counts - j, 0) / (texts - j) for j in range(k)], axis=0) for k in ks}
+    missed = {
+        k: np.prod([np.maximum(texts - counts - j, 0) / (texts - j) for j in range(min(k, texts))], axis=0) for k in ks
+    }
     return {
         "text_to_image": {k: 100 * min(k / len(counts), 1.0) for k in ks},
         "image_to_text": {k: 100 * float((1 - missed[k]).mean()) for k in ks},

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -37,7 +38,7 @@ def squashed(data: CaptionData, size: int) -> CaptionData:
     return replace(data, pictures=PixelArray(np.load(path, mmap_mode="r")), source=f"{data.source} at {size}")
 
 
-def _decode(data: CaptionData, size: int, path: os.PathLike) -> None:
+def _decode(data: CaptionData, size: int, path: Path) -> None:
     """Write the array beside its place and move it there when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}.new")
@@ -47,9 +48,12 @@ def _decode(data: CaptionData, size: int, path: os.PathLike) -> None:
     def decode(index: int) -> None:
         pixels[index] = np.asarray(squash(data.pictures[index], size))
 
-    # Pillow decodes and scales outside of Python's lock, so threads do
-    with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(data), desc="decode", unit="picture") as progress:
-        for _ in pool.map(decode, range(len(data))):
-            progress.update()
-    pixels.flush()
-    os.replace(unfinished, path)
+    try:
+        # Pillow decodes and scales outside of Python's lock, so threads do
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for _ in tqdm(pool.map(decode, range(len(data))), total=len(data), desc="decode", unit="picture"):
+                pass
+        pixels.flush()
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -26,18 +26,18 @@ def add_training_commands(commands: argparse._SubParsersAction) -> None:
     clip.add_argument("--text-model", help="hub id or folder of a DistilBERT, or a model of ours")
     clip.add_argument("--pooling", choices=("mean", "cls", "mean of 3 layers"), help="of the text (default: mean)")
     clip.add_argument("--dropout", type=float, help="of the projection heads (default: 0.1)")
-    clip.add_argument("--image-size", type=int, help="pixels")
-    clip.add_argument("--epochs", type=int, default=3)
-    clip.add_argument("--batch-size", type=int, default=128, help="pairs over all processes (default: 128)")
+    clip.add_argument("--image-size", type=positive, help="pixels")
+    clip.add_argument("--epochs", type=positive, default=3)
+    clip.add_argument("--batch-size", type=positive, default=128, help="pairs over all processes (default: 128)")
     clip.add_argument(
-        "--chunk-size", type=int, help="pairs encoded at a time, to save memory; the gradient is the same"
+        "--chunk-size", type=positive, help="pairs encoded at a time, to save memory; the gradient is the same"
     )
-    clip.add_argument("--captions-per-image", type=int, default=2)
+    clip.add_argument("--captions-per-image", type=positive, default=2)
     clip.add_argument("--head-lr", type=float, default=1e-3)
     clip.add_argument("--image-lr", type=float, default=1e-4)
     clip.add_argument("--text-lr", type=float, default=5e-5)
     clip.add_argument("--weight-decay", type=float, default=0.1)
-    clip.add_argument("--save-every", type=int, default=200, metavar="STEPS")
+    clip.add_argument("--save-every", type=positive, default=200, metavar="STEPS")
     clip.add_argument("--seed", type=int, default=0)
     clip.set_defaults(run=run_train_clip)
 
@@ -54,6 +54,13 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="drawn, a parquet file, a folder, or a hub id like lmms-lab/flickr30k")
     parser.add_argument("--split-list", metavar="FILE", help="csv or Karpathy's json: which picture is in which split")
     parser.add_argument("--language", choices=("en", "zh", "both"), default="en")
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"not at least 1: {text}")
+    return int(text)
 
 
 def run_train_clip(args: argparse.Namespace) -> int:
@@ -108,6 +115,6 @@ def run_evaluate_retrieval(args: argparse.Namespace) -> int:
         return 0
     print(f"{figures['pictures']} pictures, {figures['captions']} captions")
     for way in ("text_to_image", "image_to_text"):
-        shares = "  ".join(f"R@{k} {v:.1f} (chance {figures['chance'][way][k]:.2g})" for k, v in figures[way].items())
+        shares = "  ".join(f"R@{k} {v:.1f} (chance {figures['chance'][way][k]:.3g})" for k, v in figures[way].items())
         print(f"{way.replace('_', ' ')}: {shares}")
     return 0

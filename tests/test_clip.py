@@ -68,7 +68,7 @@ def test_loss_at_both_ends() -> None:
 
 def test_temperature_is_clamped() -> None:
     images, texts = pairs()
-    at_limit = contrastive_loss(images, texts, torch.tensor(math.log(100)))
+    at_limit = contrastive_loss(images, texts, torch.tensor(MAX_LOGIT_SCALE))
     assert contrastive_loss(images, texts, torch.tensor(9.0)).item() == at_limit.item()
     assert contrastive_loss(images, texts, torch.tensor(4.0)).item() != at_limit.item()
 

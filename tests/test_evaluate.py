@@ -1,14 +1,19 @@
 """helpers.evaluate: every figure on a case small enough to be worked out by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from helpers.captions import CaptionData
 from helpers.evaluate import (
     average_precision,
+    chance_recall,
     copied_lines,
     distinct_n,
     keyword_recall,
     recall_at_k,
+    retrieval,
     verse_rates,
     word_ranking,
 )
@@ -38,6 +43,39 @@ def test_own_captions_do_not_push_each_other_down() -> None:
     recall = recall_at_k(np.eye(2), texts, np.array([0, 0, 0, 1]), ks=(1, 2))
     assert recall["image_to_text"] == {1: 50, 2: 100}  # picture 1: only 0.6 is better than its 0.5
     assert recall["text_to_image"] == {1: 100, 2: 100}
+
+
+def test_chance_in_a_case_to_be_counted() -> None:
+    """Pictures with two, one and one captions: of the six pairs among four texts, five hold one of picture 0's."""
+    chance = chance_recall(np.array([0, 0, 1, 2]), ks=(1, 2, 3, 4, 10))
+    assert chance["text_to_image"] == pytest.approx({1: 100 / 3, 2: 200 / 3, 3: 100, 4: 100, 10: 100})
+    two, one = {1: 2 / 4, 2: 5 / 6, 3: 1, 4: 1, 10: 1}, {1: 1 / 4, 2: 2 / 4, 3: 3 / 4, 4: 1, 10: 1}
+    assert chance["image_to_text"] == pytest.approx({k: 100 * (two[k] + 2 * one[k]) / 3 for k in two})
+
+
+def test_chance_is_what_random_embeddings_reach() -> None:
+    rng = np.random.default_rng(0)
+    owners = np.repeat(np.arange(12), [1, 5, 2, 3, 1, 1, 4, 2, 5, 1, 2, 3])
+    runs = [recall_at_k(rng.normal(size=(12, 40)), rng.normal(size=(30, 40)), owners) for _ in range(1500)]
+    for way, shares in chance_recall(owners).items():
+        for k, share in shares.items():
+            assert np.mean([run[way][k] for run in runs]) == pytest.approx(share, abs=1.5), (way, k)
+
+
+def test_retrieval() -> None:
+    """An encoder that knows all but the last caption."""
+    places = {"a": 0, "b": 0, "c": 1, "d": 0}
+    encoder = SimpleNamespace(
+        encode_images=lambda pictures: np.eye(3)[list(pictures)],
+        encode_texts=lambda texts: np.eye(3)[[places[t] for t in texts]],
+    )
+    data = CaptionData([0, 1, 2], [["a", "b"], ["c"], ["d"]], [[], ["c"], []], ["0", "1", "2"], "here")
+    figures = retrieval(encoder, data)
+    assert (figures["pictures"], figures["captions"]) == (3, 4)
+    assert figures["text_to_image"] == pytest.approx({1: 75, 5: 100, 10: 100})
+    assert figures["chance"] == chance_recall(np.array([0, 0, 1, 2]))
+    with pytest.raises(ValueError, match="zh"):
+        retrieval(encoder, data, "zh")
 
 
 def test_average_precision() -> None:
