@@ -15,9 +15,7 @@ from torch.nn import functional as F
 from torchvision.models import resnet34
 from transformers import DistilBertConfig, DistilBertModel
 
-# The clamp of the CLIP paper, section 2.5: logits never more than 100 times the cosine. Rounded down to a number that
-# float32 holds exactly: one rounded up would lie beyond the clamp, and a temperature put there would learn no more.
-MAX_LOGIT_SCALE = math.floor(1024 * math.log(100)) / 1024  # 4.604, 99.9 times
+MAX_LOGIT_SCALE = math.log(100)  # the clamp of the CLIP paper, section 2.5: logits never more than 100 times the cosine
 
 
 class ProjectionHead(nn.Module):
@@ -138,8 +136,9 @@ def contrastive_loss(image_embeds: torch.Tensor, text_embeds: torch.Tensor, logi
     """The symmetric cross-entropy of CLIP (figure 3 of the paper): pair i belongs together, all others do not.
 
     `image_embeds` and `text_embeds` (B, D) of unit norm, `logit_scale` the logarithm of the inverse temperature.
+    Training clamps that after each step, in place: a clamp in here would stop its gradient for good at the limit.
     """
-    logits = image_embeds @ text_embeds.T * logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()  # (B, D) @ (D, B) -> (B, B)
+    logits = image_embeds @ text_embeds.T * logit_scale.exp()  # (B, D) @ (D, B) -> (B, B)
     labels = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
 

@@ -126,7 +126,7 @@ def fit(
             accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
             optimizer.step()
             schedule.step()
-            logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)  # in the loss alone, a clamp would stop its gradient for good
+            logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
             progress.losses.append(value.item())
             progress.step += 1
             bar.update()

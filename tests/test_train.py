@@ -99,7 +99,7 @@ def test_warm_up_and_cosine_are_used(bundle, squares, steps, tmp_path) -> None:
 
 
 def test_the_temperature_comes_back_to_its_limit(bundle, squares, steps, tmp_path) -> None:
-    """Beyond the limit the loss has no gradient for it: left alone, it would stay there."""
+    """The loop clamps it after each step, whatever it was before."""
     with torch.no_grad():
         bundle.model.logit_scale.fill_(6.0)
     train_heads(bundle, squares, squares, TrainingConfig(epochs=5, batch_size=8), tmp_path, device="cpu")
@@ -108,7 +108,7 @@ def test_the_temperature_comes_back_to_its_limit(bundle, squares, steps, tmp_pat
 
 
 def test_the_temperature_still_learns_at_its_limit() -> None:
-    """Single precision must not round the limit up to where the loss's own clamp stops the gradient."""
+    """A clamp inside the loss would stop the gradient there for good."""
     scale = torch.tensor(9.0).clamp_(max=MAX_LOGIT_SCALE).requires_grad_()
     contrastive_loss(torch.eye(4), torch.eye(4).roll(1, 0), scale).backward()
     assert scale.grad > 0

@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from helpers.captions import flatten
-from helpers.clip import contrastive_loss
+from helpers.clip import MAX_LOGIT_SCALE, contrastive_loss
 from helpers.keywords import load_vocabulary
 from training.texts import Captions, clip_words, flickr_captions, wallpaper_captions
 
@@ -88,6 +88,7 @@ def train_bridge(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        bridge.logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
         schedule.step()
         if step % 40 == 0:
             print(f"bridge step {step}/{steps} loss {loss.item():.3f}", flush=True)

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from transformers import DistilBertConfig, PreTrainedTokenizerFast
 
-from helpers.clip import TextTower, bilingual_tokenizer, contrastive_loss
+from helpers.clip import MAX_LOGIT_SCALE, TextTower, bilingual_tokenizer, contrastive_loss
 from helpers.keywords import load_vocabulary
 from training.bridge import flat_captions, sample_captions, sample_photos
 from training.checkpoint import load_checkpoint, save_checkpoint
@@ -130,6 +130,7 @@ def main() -> None:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
         optimizer.step()
+        tower.logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
         schedule.step()
         step += 1
         if step % 50 == 0:
