@@ -97,7 +97,7 @@ def fit(
 
     Returns the losses of all steps and the figures of all epochs, also those before a restart.
     """
-    optimizer = torch.optim.AdamW(groups)
+    optimizer = torch.optim.AdamW(groups, fused=True)
     total = config.epochs * len(batches)
     schedule = get_cosine_schedule_with_warmup(optimizer, round(config.warmup * total), total)
     logit_scale = model.logit_scale

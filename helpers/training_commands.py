@@ -45,6 +45,7 @@ def add_training_commands(commands: argparse._SubParsersAction) -> None:
     retrieval = evaluate.add_parser("retrieval", help="recall@k of pictures and captions, both ways")
     retrieval.add_argument("--checkpoint", required=True, help="a folder written by train clip, or a Chinese CLIP")
     retrieval.add_argument("--split", choices=("train", "val", "test"), default="val")
+    retrieval.add_argument("--image-size", type=positive, help="pixels, other than in training (a model of ours only)")
     retrieval.add_argument("--json", action="store_true", help="one JSON object")
     add_data_arguments(retrieval)
     retrieval.set_defaults(run=run_evaluate_retrieval)
@@ -105,9 +106,13 @@ def run_evaluate_retrieval(args: argparse.Namespace) -> int:
         load_config("mini")  # a folder needs no hub
     from helpers.captions import load_captions
     from helpers.chinese_clip import ImageTextEncoder
+    from helpers.clip_bundle import CLIPBundle
     from helpers.evaluate import retrieval
 
-    encoder = ImageTextEncoder.from_pretrained(args.checkpoint)
+    if args.image_size:
+        encoder = ImageTextEncoder.of_bundle(CLIPBundle.load(args.checkpoint, image_size=args.image_size))
+    else:
+        encoder = ImageTextEncoder.from_pretrained(args.checkpoint)
     data = load_captions(args.data or "drawn", args.split, args.split_list)
     figures = retrieval(encoder, data, args.language)
     if args.json:
