@@ -25,6 +25,7 @@ lab: $(READY)  ## open the notebooks
 bench: $(READY)  ## the figures of the README (needs DATA)
 	$(BIN)/python -m benchmarks.latency
 	$(BIN)/python -m benchmarks.image_text --data $(DATA)
+	$(BIN)/python -m benchmarks.clip_training --data $(DATA)/flickr8k
 	$(BIN)/python -m benchmarks.poems --ccpc $(DATA)/poems/ccpc_valid_v1.0.json --lines $(RUNS)/lines.txt
 
 assets: $(READY)  ## train the embedded models again (needs DATA, see training/README.md)

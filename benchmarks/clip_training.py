@@ -86,7 +86,7 @@ def frozen_ours(setting: Setting) -> Figures:
     """The features of every picture and caption once, and then the heads on them."""
     started = time.perf_counter()
     data = squashed(setting.data, setting.bundle.config.image_size)
-    features = cached_features(setting.bundle, data, "en", setting.device)
+    features = cached_features(setting.bundle, data, "en", setting.device, setting.config.captions_per_image)
     caching = time.perf_counter() - started
     heads = ProjectionHeads(setting.bundle.model)
     figures = timed_fit(setting, heads, [(heads.parameters(), setting.config.head_lr)], FeaturePairs(*features))

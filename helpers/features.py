@@ -47,10 +47,13 @@ def text_features(bundle: CLIPBundle, texts: Sequence[str], device: str) -> np.n
 
 
 def cached_features(
-    bundle: CLIPBundle, data: CaptionData, language: str, device: str
+    bundle: CLIPBundle, data: CaptionData, language: str, device: str, captions_per_image: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Features of a whole set, from the cache if they are there: images (N, 2, F), texts (M, F), owners (M,)."""
-    texts, owners = flatten(data.in_language(language))
+    """Features of a whole set, from the cache if they are there: images (N, 2, F), texts (M, F), owners (M,).
+
+    `captions_per_image`: only the first so many captions of each picture.
+    """
+    texts, owners = flatten([captions[:captions_per_image] for captions in data.in_language(language)])
     towers, config = bundle.model, bundle.config
     image_key = digest(["images", weights_digest(towers.image.backbone), str(config.image_size), data.source, device])
     vocabulary = bundle.tokenizer.backend_tokenizer.to_str()

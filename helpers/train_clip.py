@@ -36,8 +36,9 @@ def train_heads(
     open_run(folder, _settings(bundle, train, config, language, frozen=True), resume)
     size = bundle.config.image_size
     with accelerator.main_process_first():  # the others find it in the cache
-        train_features = cached_features(bundle, squashed(train, size), language, accelerator.device.type)
-        val_features = cached_features(bundle, squashed(val, size), language, accelerator.device.type)
+        device, used = accelerator.device.type, config.captions_per_image
+        train_features = cached_features(bundle, squashed(train, size), language, device, used)
+        val_features = cached_features(bundle, squashed(val, size), language, device)
     heads = ProjectionHeads(bundle.model)
 
     def validate() -> Figures:
