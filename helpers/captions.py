@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.cache import digest
-from helpers.caption_files import in_split, read_caption_file, read_split_list
+from helpers.caption_files import in_split, is_hub_id, read_caption_file, read_split_list
 from helpers.images import load_image
 from helpers.painter import paint
 from helpers.scene_captions import captions_en, captions_zh
@@ -91,7 +91,7 @@ def load_captions(source: str | Path, split: str, split_list: str | Path | None 
     """One split of a set.
 
     Args:
-        source: "drawn"; a parquet file (taken as it is, whatever the split); a folder with train.parquet,
+        source: "drawn"; a parquet file (without a list taken whole, whatever the split); a folder with train.parquet,
             val.parquet and test.parquet; a folder with pictures and captions.csv or a file of the form of
             Flickr30k's results_20130124.token; or the hub id of a set like lmms-lab/flickr30k.
         split: "train", "val" or "test".
@@ -107,12 +107,12 @@ def load_captions(source: str | Path, split: str, split_list: str | Path | None 
     if str(source) == DRAWN:
         return drawn_landscapes(split)
     if path.is_file():
-        return read_parquet(path)
+        return read_parquet(path, split, split_list)
     if (path / f"{split}.parquet").is_file():
         return read_parquet(path / f"{split}.parquet")
     if path.is_dir():
         return read_folder(path, split, split_list)
-    if str(source).count("/") == 1 and not str(source).startswith((".", "/", "~")):
+    if is_hub_id(source):
         return read_hub(str(source), split, split_list)
     raise ValueError(f"{source}: neither 'drawn' nor a file, a folder, or a hub id like lmms-lab/flickr30k")
 
@@ -129,11 +129,18 @@ def drawn_landscapes(split: str, count: int | None = None, size: int = 256, seed
     )
 
 
-def read_parquet(path: Path) -> CaptionData:
-    """A parquet file with the columns image, caption (a list), filename and perhaps caption_zh."""
+def read_parquet(path: Path, split: str = "train", split_list: str | Path | None = None) -> CaptionData:
+    """A parquet file with the columns image, caption (a list), filename and perhaps caption_zh.
+
+    All of it, or what `split_list` says is of the split.
+    """
     from datasets import Dataset  # memory-maps sets that are larger than the memory; slow to import
 
-    return from_table(Dataset.from_parquet(str(path)), _stamp(path))
+    table = Dataset.from_parquet(str(path))
+    if split_list is None:
+        return from_table(table, _stamp(path))
+    chosen = in_split(table["filename"], split, read_split_list(split_list))
+    return from_table(table.select(chosen), f"{_stamp(path)} {split} {_stamp(Path(split_list))}")
 
 
 def read_hub(name: str, split: str, split_list: str | Path | None) -> CaptionData:

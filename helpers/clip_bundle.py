@@ -18,6 +18,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import (
+    AutoConfig,
     AutoTokenizer,
     DistilBertConfig,
     DistilBertModel,
@@ -71,7 +72,10 @@ class CLIPBundle:
         except (TypeError, KeyError) as error:
             raise ValueError(f"{folder / CONFIG}: this describes no CLIP of ours ({error})") from error
         weights = folder / INT8_WEIGHTS if (folder / INT8_WEIGHTS).is_file() else folder / WEIGHTS
-        model.load_state_dict(load_quantized(weights))
+        try:
+            model.load_state_dict(load_quantized(weights))
+        except (SafetensorError, RuntimeError) as error:
+            raise ValueError(f"{weights}: damaged, or not the weights that {CONFIG} describes") from error
         return cls(model.eval(), load_tokenizer(folder), config)
 
     @classmethod
@@ -99,10 +103,14 @@ class CLIPBundle:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         state = {name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}
+        name, other = (INT8_WEIGHTS, WEIGHTS) if quantized else (WEIGHTS, INT8_WEIGHTS)
+        unfinished = folder / f"{name}.new"
         if quantized:
-            save_quantized(state, folder / INT8_WEIGHTS)
+            save_quantized(state, unfinished)
         else:
-            save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+            save_file(state, unfinished, metadata={"format": "pt"})
+        unfinished.replace(folder / name)
+        (folder / other).unlink(missing_ok=True)  # a folder holds one model
         self.tokenizer.save_pretrained(folder)
         config = {"model_type": MODEL_TYPE, **asdict(self.config)}
         (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -127,8 +135,12 @@ class CLIPBundle:
 
     def digest(self) -> str:
         """A key that changes when a weight, the tokenizer or the configuration does."""
-        vocabulary = self.tokenizer.backend_tokenizer.to_str()
-        return digest([weights_digest(self.model), vocabulary, json.dumps(asdict(self.config))])
+        return digest([weights_digest(self.model), self.vocabulary(), json.dumps(asdict(self.config))])
+
+    def vocabulary(self) -> str:
+        """The tokenizer as text, without the truncation and padding that its last call happened to leave in it."""
+        content = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        return json.dumps({**content, "truncation": None, "padding": None}, sort_keys=True)
 
 
 def weights_digest(module: torch.nn.Module) -> str:
@@ -157,7 +169,12 @@ def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
 
 def load_text_backbone(name: str | Path) -> DistilBertModel:
     """A DistilBERT by hub id or folder, or the one inside a folder of ours."""
-    return CLIPBundle.load(name).model.text.backbone if is_bundle(name) else DistilBertModel.from_pretrained(name)
+    if is_bundle(name):
+        return CLIPBundle.load(name).model.text.backbone
+    kind = AutoConfig.from_pretrained(name).model_type
+    if kind != "distilbert":  # its weights would be left out, and random ones drawn
+        raise ValueError(f"{name}: a {kind}, not a DistilBERT")
+    return DistilBertModel.from_pretrained(name)
 
 
 def load_image_backbone(name: str | Path) -> dict[str, torch.Tensor]:

@@ -80,7 +80,7 @@ def pick_dtype(device: str) -> torch.dtype:
     import torch
 
     if device == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     if device == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512" and _cpu_has_bf16():
         return torch.bfloat16  # with channels_last three to five times faster than float32
     return torch.float32

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,16 +23,29 @@ def recall_at_k(
     texts whose picture is among the k nearest. Image to text: the share of pictures with any own text among them.
     A rank counts the strictly better ones (Faghri et al. 2018, VSE++, section 4.1).
     """
-    scores = text_embeds @ image_embeds.T  # (M, D) @ (D, N) -> (M, N)
-    right = scores[np.arange(len(owners)), owners]  # (M,)
-    text_ranks = (scores > right[:, None]).sum(1)  # (M,)
-    own = owners[:, None] == np.arange(len(image_embeds))  # (M, N)
-    best = np.where(own, scores, -np.inf).max(0)  # (N,) the best own text of each picture
-    image_ranks = (np.where(own, -np.inf, scores) > best).sum(0)  # (N,)
+    text_ranks = np.concatenate(list(_text_ranks(image_embeds, text_embeds, owners)))  # (M,)
+    image_ranks = np.concatenate(list(_image_ranks(image_embeds, text_embeds, owners)))  # (N,)
     return {
         "text_to_image": {k: 100 * float((text_ranks < k).mean()) for k in ks},
         "image_to_text": {k: 100 * float((image_ranks < k).mean()) for k in ks},
     }
+
+
+def _text_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, block: int = 1024) -> Iterator[np.ndarray]:
+    """How many pictures are better than the right one, a block of texts at a time: 30,000 x 150,000 fit no memory."""
+    for start in range(0, len(texts), block):
+        own = owners[start : start + block]  # (b,)
+        scores = texts[start : start + block] @ images.T  # (b, D) @ (D, N) -> (b, N)
+        yield (scores > scores[np.arange(len(own)), own, None]).sum(1)
+
+
+def _image_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, block: int = 256) -> Iterator[np.ndarray]:
+    """How many texts of others are better than the best own one, a block of pictures at a time."""
+    for start in range(0, len(images), block):
+        scores = images[start : start + block] @ texts.T  # (b, D) @ (D, M) -> (b, M)
+        own = owners == np.arange(start, start + len(scores))[:, None]  # (b, M)
+        best = np.where(own, scores, -np.inf).max(1, keepdims=True)  # (b, 1)
+        yield ((scores > best) & ~own).sum(1)
 
 
 def chance_recall(owners: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> dict[str, dict[int, float]]:

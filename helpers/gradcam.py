@@ -42,5 +42,6 @@ def gradcam(tower: ImageTower, pixels: torch.Tensor, text_embeds: torch.Tensor, 
         tower.train(mode)
     weights = gradients.mean((2, 3), keepdim=True)  # (B, C, 1, 1): how much each channel speaks for the text
     maps = (weights * kept[0].detach()).sum(1, keepdim=True).relu()  # (B, 1, h, w)
+    maps = F.interpolate(maps.float(), pixels.shape[2:], mode="bilinear")
     maps = maps / maps.amax((2, 3), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
-    return F.interpolate(maps.float(), pixels.shape[2:], mode="bilinear")[:, 0].cpu()
+    return maps[:, 0].cpu()

@@ -6,15 +6,16 @@ Accelerate knows about devices, number formats and processes; what is here knows
 from __future__ import annotations
 
 import json
-import os
 import shutil
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import InitProcessGroupKwargs, set_seed
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -25,7 +26,7 @@ from helpers.clip import MAX_LOGIT_SCALE, contrastive_loss
 from helpers.config import pick_device, pick_dtype
 from helpers.pairs import PairBatches
 
-CHECKPOINTS, RUN = "checkpoints", "run.json"
+CHECKPOINTS, PROGRESS, RUN = "checkpoints", "progress.json", "run.json"
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 Figures = dict[str, float]
 
@@ -56,19 +57,16 @@ class Progress:
     losses: list[float] = field(default_factory=list)  # one a step
     epochs: list[Figures] = field(default_factory=list)  # one an epoch: its loss, and what `validate` returned
 
-    def state_dict(self) -> dict:
-        return asdict(self)
-
-    def load_state_dict(self, state: dict) -> None:
-        vars(self).update(state)
-
 
 def make_accelerator(device: str = "auto") -> Accelerator:
     """Mixed precision where the hardware has it; more than one process if started by torchrun."""
     device = pick_device(device)
     formats = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "no"}
     return Accelerator(
-        cpu=device == "cpu", mixed_precision=formats[pick_dtype(device)], step_scheduler_with_optimizer=False
+        cpu=device == "cpu",
+        mixed_precision=formats[pick_dtype(device)],
+        step_scheduler_with_optimizer=False,  # one step of it a batch, however many processes share that
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=6))],  # all wait while one encodes a whole set
     )
 
 
@@ -92,10 +90,12 @@ def fit(
     validate: Callable[[], Figures],
     folder: Path,
     loss: Loss = contrastive_loss,
+    workers: int = 0,
 ) -> Progress:
     """Train `model`, a CustomCLIP or its ProjectionHeads, from the last checkpoint in `folder` if there is one.
 
-    Returns the losses of all steps and the figures of all epochs, also those before a restart.
+    `workers`: processes that prepare batches, worth their start only where that takes longer than indexing.
+    Returns the losses of all steps and, on the main process, the figures of all epochs, also those before a restart.
     """
     optimizer = torch.optim.AdamW(groups, fused=True)
     total = config.epochs * len(batches)
@@ -103,43 +103,56 @@ def fit(
     logit_scale = model.logit_scale
     if config.chunk_size:
         model = InChunks(model, config.chunk_size)
-    model, optimizer = accelerator.prepare(model, optimizer)
-    progress = Progress()
-    accelerator.register_for_checkpointing(schedule, progress)
+    model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
     set_seed(config.seed, device_specific=True)  # each process draws its own dropout
-    load_latest(accelerator, folder)
-    workers = 0 if accelerator.device.type == "cpu" else min(8, os.cpu_count() or 1)
-    own = torch.Generator()  # else the loader would draw a number from torch's generator, and a restart would show
-    loader = DataLoader(
-        pairs, batch_sampler=batches, num_workers=workers, collate_fn=lambda batch: batch, generator=own
-    )
+    progress = load_latest(accelerator, folder)
+
+    def learn(batch: dict[str, torch.Tensor]) -> float:
+        batch = {name: tensor.to(accelerator.device, non_blocking=True) for name, tensor in batch.items()}
+        value = loss(*map(gather_embeds, model(**batch)), logit_scale)
+        optimizer.zero_grad()
+        accelerator.backward(value)
+        accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+        optimizer.step()
+        schedule.step()
+        logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
+        return value.item()
+
+    loader = make_loader(pairs, batches, workers, accelerator.device)
     bar = tqdm(total=total, initial=progress.step, unit="step", disable=not accelerator.is_main_process)
     while progress.step < total:
         epoch, done = divmod(progress.step, len(batches))
         batches.start_at(epoch, skip=done)
         model.train()
         for batch in loader:
-            batch = {name: tensor.to(accelerator.device, non_blocking=True) for name, tensor in batch.items()}
-            value = loss(*map(gather_embeds, model(**batch)), logit_scale)
-            optimizer.zero_grad()
-            accelerator.backward(value)
-            accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
-            optimizer.step()
-            schedule.step()
-            logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
-            progress.losses.append(value.item())
+            progress.losses.append(learn(batch))
             progress.step += 1
             bar.update()
-            bar.set_postfix(loss=f"{value.item():.3f}", **_shown(progress))
+            bar.set_postfix(loss=f"{progress.losses[-1]:.3f}", **_shown(progress))
             if progress.step % config.save_every == 0 and progress.step % len(batches):
-                save(accelerator, folder, progress.step)
+                save(accelerator, folder, progress)
         if accelerator.is_main_process:
             mean = sum(progress.losses[-len(batches) :]) / len(batches)
             progress.epochs.append({"loss": mean, **validate()})
             bar.set_postfix(loss=f"{mean:.3f}", **_shown(progress))
-        save(accelerator, folder, progress.step)
+        save(accelerator, folder, progress)
     bar.close()
+    accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # gives the model its own forward back
     return progress
+
+
+def make_loader(pairs: Dataset, batches: PairBatches, workers: int, device: torch.device) -> DataLoader:
+    """Batches as the dataset's `__getitems__` makes them; workers only where they get no copy of model and pictures."""
+    workers = workers if device.type == "cuda" and sys.platform == "linux" else 0
+    return DataLoader(
+        pairs,
+        batch_sampler=batches,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=device.type == "cuda",
+        collate_fn=lambda batch: batch,
+        generator=torch.Generator(),  # else it would draw a number from torch's own, and a restart would show
+    )
 
 
 def _shown(progress: Progress) -> dict[str, str]:
@@ -148,13 +161,14 @@ def _shown(progress: Progress) -> dict[str, str]:
     return {name: f"{value:.1f}" for name, value in list(figures.items())[:1]}
 
 
-def save(accelerator: Accelerator, folder: Path, step: int) -> None:
+def save(accelerator: Accelerator, folder: Path, progress: Progress) -> None:
     """Write weights, optimizer, schedule, random states and progress; only a whole checkpoint gets its name."""
-    place = folder / CHECKPOINTS / f"step_{step:07d}"
+    place = folder / CHECKPOINTS / f"step_{progress.step:07d}"
     unfinished = place.with_suffix(".new")
     accelerator.save_state(str(unfinished))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
+        (unfinished / PROGRESS).write_text(json.dumps(asdict(progress)), encoding="utf-8")
         older = checkpoints(folder)
         unfinished.rename(place)
         for path in older:
@@ -162,10 +176,13 @@ def save(accelerator: Accelerator, folder: Path, step: int) -> None:
     accelerator.wait_for_everyone()
 
 
-def load_latest(accelerator: Accelerator, folder: Path) -> None:
-    """Go on from the last whole checkpoint, if there is one."""
-    if found := checkpoints(folder):
-        accelerator.load_state(str(found[-1]))
+def load_latest(accelerator: Accelerator, folder: Path) -> Progress:
+    """Go on from the last whole checkpoint, or begin."""
+    found = checkpoints(folder)
+    if not found:
+        return Progress()
+    accelerator.load_state(str(found[-1]))
+    return Progress(**json.loads((found[-1] / PROGRESS).read_text(encoding="utf-8")))
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -173,20 +190,21 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted((folder / CHECKPOINTS).glob("step_???????"))
 
 
-def open_run(folder: Path, settings: dict, resume: bool) -> None:
+def open_run(accelerator: Accelerator, folder: Path, settings: dict, resume: bool) -> None:
     """Begin or resume a run in `folder`. Raises ValueError where this would lose or mix up something.
 
     `settings` are whatever makes two runs the same run; they are kept in run.json.
     """
     settings = json.loads(json.dumps(settings, default=str))
-    if not resume and checkpoints(folder):
-        raise ValueError(
-            f"{folder} holds the checkpoints of another run: go on with --resume, or choose another folder"
-        )
-    if resume and checkpoints(folder):
+    if checkpoints(folder):
+        if not resume:
+            raise ValueError(f"{folder} holds the checkpoints of another run: --resume it, or choose another folder")
         before = json.loads((folder / RUN).read_text(encoding="utf-8"))
         changed = sorted(key for key in settings | before if settings.get(key) != before.get(key))
         if changed:
             raise ValueError(f"{folder}: the run that is to be resumed had another {', '.join(changed)}")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RUN).write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    elif accelerator.is_main_process:
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = folder / f"{RUN}.new"
+        unfinished.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        unfinished.replace(folder / RUN)

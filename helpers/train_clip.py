@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 from helpers.captions import CaptionData, flatten
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.clip import ProjectionHeads
-from helpers.clip_bundle import CLIPBundle
+from helpers.clip_bundle import CLIPBundle, weights_digest
 from helpers.evaluate import recall_at_k
 from helpers.features import cached_features
 from helpers.pairs import FeaturePairs, PairBatches, PicturePairs
@@ -33,9 +34,10 @@ def train_heads(
     Both backbones are frozen, so each picture and each caption goes through them once, not once an epoch.
     """
     accelerator = make_accelerator(device)
-    open_run(folder, _settings(bundle, train, config, language, frozen=True), resume)
+    batches = _batches(train, language, config, accelerator)
+    open_run(accelerator, folder, _settings(accelerator, bundle, train, config, language, frozen=True), resume)
     size = bundle.config.image_size
-    with accelerator.main_process_first():  # the others find it in the cache
+    with accelerator.local_main_process_first():  # the others find it in the cache
         device, used = accelerator.device.type, config.captions_per_image
         train_features = cached_features(bundle, squashed(train, size), language, device, used)
         val_features = cached_features(bundle, squashed(val, size), language, device)
@@ -45,7 +47,6 @@ def train_heads(
         return heads_recall(heads.eval(), *val_features)
 
     groups = parameter_groups([(heads.parameters(), config.head_lr)], config.weight_decay)
-    batches = _batches(train, language, config, accelerator)
     progress = fit(accelerator, heads, groups, FeaturePairs(*train_features), batches, config, validate, folder)
     return _finish(accelerator, bundle, progress, folder)
 
@@ -60,9 +61,10 @@ def fine_tune(
     backbones know (Kumar et al. 2022, arXiv:2202.10054).
     """
     accelerator = make_accelerator(device)
-    open_run(folder, _settings(bundle, train, config, language, frozen=False), resume)
+    batches = _batches(train, language, config, accelerator)
+    open_run(accelerator, folder, _settings(accelerator, bundle, train, config, language, frozen=False), resume)
     size = bundle.config.image_size
-    with accelerator.main_process_first():
+    with accelerator.local_main_process_first():
         train, val = squashed(train, round(size * CROP_ROOM)), squashed(val, size)
     model = bundle.model.to(memory_format=torch.channels_last)
     if accelerator.device.type == "cpu":
@@ -82,8 +84,8 @@ def fine_tune(
         return as_figures(recall_at_k(encoder.encode_images(val.pictures), encoder.encode_texts(texts), owners))
 
     pairs = PicturePairs(bundle, train.pictures, train.in_language(language))
-    batches = _batches(train, language, config, accelerator)
-    progress = fit(accelerator, model, groups, pairs, batches, config, validate, folder)
+    workers = min(8, os.cpu_count() or 1)
+    progress = fit(accelerator, model, groups, pairs, batches, config, validate, folder, workers=workers)
     return _finish(accelerator, bundle, progress, folder)
 
 
@@ -113,14 +115,30 @@ def _batches(train: CaptionData, language: str, config: TrainingConfig, accelera
     )  # fmt: skip
 
 
-def _settings(bundle: CLIPBundle, train: CaptionData, config: TrainingConfig, language: str, frozen: bool) -> dict:
-    return {"data": train.source, "language": language, "frozen": frozen, **asdict(config), **asdict(bundle.config)}
+def _settings(
+    accelerator: Accelerator,
+    bundle: CLIPBundle,
+    train: CaptionData,
+    config: TrainingConfig,
+    language: str,
+    frozen: bool,
+) -> dict:
+    """Whatever the weights at the end depend on."""
+    return {
+        "data": train.source,
+        "language": language,
+        "frozen": frozen,
+        "processes": accelerator.num_processes,
+        "backbones": [weights_digest(tower.backbone) for tower in (bundle.model.image, bundle.model.text)],
+        **asdict(config),
+        **asdict(bundle.config),
+    }
 
 
 def _finish(accelerator: Accelerator, bundle: CLIPBundle, progress: Progress, folder: Path) -> Progress:
     if accelerator.is_main_process:
         bundle.model.to("cpu").eval()
         bundle.save(folder)
-        (folder / "history.json").write_text(json.dumps(progress.state_dict()) + "\n")
+        (folder / "history.json").write_text(json.dumps(asdict(progress)) + "\n")
     accelerator.wait_for_everyone()
     return progress

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -64,10 +65,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def hub_needed(*names: str | None) -> dict[str, bool]:
+    """The change to a `Config` by which it asks the hub, if one of the names is to be found there."""
+    from helpers.caption_files import is_hub_id
+
+    return {"offline": False} if any(name and is_hub_id(name) for name in names) else {}
+
+
 def run_train_clip(args: argparse.Namespace) -> int:
     from helpers.config import load_config, seed_everything
 
-    profile = load_config(args.profile)
+    profile = load_config(args.profile, **hub_needed(args.data, args.text_model))
     from helpers.captions import load_captions
     from helpers.clip_bundle import CLIPBundle
     from helpers.train import TrainingConfig
@@ -79,6 +87,8 @@ def run_train_clip(args: argparse.Namespace) -> int:
         weight_decay=args.weight_decay, save_every=args.save_every, seed=args.seed,
     )  # fmt: skip
     data = args.data or profile.captions
+    if Path(data).is_file() and not args.split_list:
+        raise ValueError(f"{data}: one file cannot both train and validate; give --split-list, or a folder of splits")
     train, val = (load_captions(data, split, args.split_list) for split in ("train", "val"))
     seed_everything(args.seed)  # the new heads
     asked = {"pooling": args.pooling, "dropout": args.dropout, "image_size": args.image_size}
@@ -93,7 +103,7 @@ def run_train_clip(args: argparse.Namespace) -> int:
         bundle = CLIPBundle.from_backbones(image_weights, text_model, **{"image_size": profile.image_size, **asked})
     run = train_heads if args.frozen else fine_tune
     progress = run(bundle, train, val, config, args.out, language=args.language, resume=args.resume)
-    if progress.epochs:
+    if progress.epochs and int(os.environ.get("RANK", 0)) == 0:
         last = "  ".join(f"{name} {value:.3g}" for name, value in progress.epochs[-1].items())
         print(f"{args.out}: {progress.step} steps  {last}", file=sys.stderr)
     return 0
@@ -102,8 +112,7 @@ def run_train_clip(args: argparse.Namespace) -> int:
 def run_evaluate_retrieval(args: argparse.Namespace) -> int:
     from helpers.config import load_config
 
-    if Path(args.checkpoint).is_dir():
-        load_config("mini")  # a folder needs no hub
+    load_config("mini", **hub_needed(args.checkpoint, args.data))
     from helpers.captions import load_captions
     from helpers.chinese_clip import ImageTextEncoder
     from helpers.clip_bundle import CLIPBundle

@@ -144,3 +144,18 @@ def test_owners(bundle, pictures) -> None:
     images, texts, owners = cached_features(bundle, make_data(pictures), "en", "cpu")
     assert images.shape == (5, 2, 512) and texts.shape == (10, 32)
     assert owners.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_a_model_can_still_be_trained_after_its_features_were_taken(bundle, pictures) -> None:
+    """Weights that are moved in inference mode could never have a gradient again."""
+    cached_features(bundle, make_data(pictures), "en", "cpu")
+    assert not any(parameter.is_inference() for parameter in bundle.model.parameters())
+    images, texts = bundle.pixels(pictures[:2]), bundle.tokens(["a red square", "a blue square"])
+    sum(embeds.sum() for embeds in bundle.model(images, **texts)).backward()
+    assert bundle.model.image.backbone.conv1.weight.grad is not None
+
+
+def test_the_key_does_not_depend_on_what_was_tokenized_before(bundle) -> None:
+    before = bundle.digest()
+    bundle.tokens(["a", "a red square on black"])
+    assert bundle.digest() == before

@@ -6,6 +6,7 @@ import pytest
 
 from helpers.__main__ import main
 from helpers.config import ASSETS
+from helpers.training_commands import hub_needed
 
 MINI = str(ASSETS / "image_text")
 
@@ -122,3 +123,24 @@ def test_wrong_usage(arguments, capsys) -> None:
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2 and "usage: python -m helpers" in capsys.readouterr().err
+
+
+def test_one_file_cannot_train_and_validate(tmp_path, capsys) -> None:
+    """It would be measured on what it was trained on."""
+    (tmp_path / "all.parquet").write_bytes(b"")
+    assert main(["train", "clip", "--data", str(tmp_path / "all.parquet"), "--out", str(tmp_path / "out")]) == 2
+    assert "--split-list" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "asked"),
+    [
+        (["lmms-lab/flickr30k", None], True),
+        (["drawn", "distilbert/distilbert-base-multilingual-cased"], True),
+        (["drawn", None], False),
+        (["./some/folder", "../folder"], False),
+        (["/some/where"], False),
+    ],
+)
+def test_the_hub_is_asked_where_it_is_named(names: list, asked: bool) -> None:
+    assert hub_needed(*names) == ({"offline": False} if asked else {})
