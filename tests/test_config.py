@@ -58,9 +58,9 @@ def test_pick_device(monkeypatch) -> None:
 
 
 def test_pick_dtype(monkeypatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     assert pick_dtype("cuda") == torch.bfloat16
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
     assert pick_dtype("cuda") == torch.float16  # a T4
     assert pick_dtype("mps") == torch.float32
     monkeypatch.setattr("helpers.config._cpu_has_bf16", lambda: False)
