@@ -39,10 +39,12 @@ def _csv_rows(path: Path) -> Iterable[tuple[str, str]]:
     if not lines:
         raise ValueError(f"{path}: empty")
     rows = csv.reader(lines, delimiter="|" if "|" in lines[0] else ",")
-    columns = next(rows)
+    columns = [column.strip() for column in next(rows)]
+    named = {"filename", "text"} <= set(columns)  # as download-images and filter-pairs have them
+    name, caption = (columns.index("filename"), columns.index("text")) if named else (0, -1)
     for row in rows:
         if len(row) == len(columns) > 1:  # the well-known csv of Flickr30k has one row with a column missing
-            yield row[0], row[-1]
+            yield row[name], row[caption]
 
 
 def read_split_list(path: str | Path) -> dict[str, str]:

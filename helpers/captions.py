@@ -6,6 +6,7 @@ A set is split by picture, never by caption row: else one photo, described in ot
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -25,6 +26,7 @@ DRAWN = "drawn"  # the name of the mini set
 DRAWN_COUNTS = {"train": 1600, "val": 200, "test": 200}
 FLICKR30K_SPLIT_LIST = ("nlphuji/flickr30k", "flickr_annotations_30k.csv")  # Karpathy and Fei-Fei's, 29,000/1,014/1,000
 SPLITS = ("train", "val", "test")
+HAN = re.compile("[\u4e00-\u9fff]")
 
 
 class LazyPictures(Sequence[Image.Image]):
@@ -181,8 +183,9 @@ def from_table(table, source: str) -> CaptionData:
 def read_folder(folder: Path, split: str, split_list: str | Path | None = None) -> CaptionData:
     """A folder with pictures, in it or in images/, and their captions.
 
-    Captions stand in captions.csv (`image,caption` or `image,comment_number,comment`, with a comma or a bar) or in a
-    file of the original form of Flickr8k and Flickr30k, `*.token`: `1000092795.jpg#0<tab>Two young guys ...`.
+    Captions stand in captions.csv (`image,caption`, `image,comment_number,comment`, with a comma or a bar, or
+    `text,url,filename` as `filter-pairs` writes it) or in a file of the original form of Flickr8k and Flickr30k,
+    `*.token`: `1000092795.jpg#0<tab>Two young guys ...`. Captions with Chinese characters are the Chinese ones.
     """
     captions = read_caption_file(folder)
     place = folder / "images" if (folder / "images").is_dir() else folder
@@ -193,8 +196,8 @@ def read_folder(folder: Path, split: str, split_list: str | Path | None = None) 
     stamps = digest(_stamp(place / name) for name in names)
     return CaptionData(
         pictures=LazyPictures(len(names), lambda i: load_image(place / names[i])),
-        captions=[captions[name] for name in names],
-        captions_zh=[[]] * len(names),
+        captions=[[text for text in captions[name] if not HAN.search(text)] for name in names],
+        captions_zh=[[text for text in captions[name] if HAN.search(text)] for name in names],
         names=names,
         source=f"{folder.resolve()} {stamps}",
     )

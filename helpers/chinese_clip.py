@@ -1,7 +1,7 @@
 """One `ImageTextEncoder`: pictures and (Chinese) texts in one space, whichever model stands behind it.
 
-Behind it stand our own bilingual model of `helpers.clip` (the embedded mini model) and Chinese CLIP (Yang et al.
-2022, arXiv:2211.01335), both loaded by folder or hub id; `ImageTextEncoder.from_pretrained` tells them apart.
+Behind it stand our own bilingual model of `helpers.clip` (the embedded mini model), BertCLIP (`helpers.bert_clip`) and
+Chinese CLIP (Yang et al. 2022, arXiv:2211.01335); `ImageTextEncoder.from_pretrained` tells them apart.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from helpers.bert_clip import BERT_CLIP, BertCLIPBundle
+from helpers.bundle import Bundle, model_type
 from helpers.cache import cached, digest
-from helpers.clip_bundle import CLIPBundle, is_bundle
-from helpers.config import pick_device, pick_dtype
+from helpers.clip_bundle import MODEL_TYPE, CLIPBundle
+from helpers.config import autocast, pick_device, pick_dtype
 
 
 class Backend(Protocol):
@@ -43,17 +45,18 @@ class ImageTextEncoder:
 
     @classmethod
     def from_pretrained(cls, name: str | Path, device: str = "auto", batch_size: int = 64) -> ImageTextEncoder:
-        """Load our own model or a Chinese CLIP from a folder or, the latter, by its hub id."""
+        """Load a model of ours or a Chinese CLIP from a folder or, the latter, by its hub id."""
         device = pick_device(device)
-        if is_bundle(name):
-            return cls.of_bundle(CLIPBundle.load(name), device, batch_size)
+        ours = {MODEL_TYPE: CLIPBundle, BERT_CLIP: BertCLIPBundle}.get(model_type(name))
+        if ours:
+            return cls.of_bundle(ours.load(name), device, batch_size)
         return cls(ChineseCLIPBackend(name, device, pick_dtype(device)), batch_size)
 
     @classmethod
-    def of_bundle(cls, bundle: CLIPBundle, device: str = "auto", batch_size: int = 64) -> ImageTextEncoder:
+    def of_bundle(cls, bundle: Bundle, device: str = "auto", batch_size: int = 64) -> ImageTextEncoder:
         """Encode with a model of ours that is in memory already; it is moved to the device."""
         device = pick_device(device)
-        return cls(CustomCLIPBackend(bundle, device, pick_dtype(device)), batch_size)
+        return cls(BundleBackend(bundle, device, pick_dtype(device)), batch_size)
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """RGB pictures of any size -> (N, D) float32, unit norm."""
@@ -78,12 +81,12 @@ class ImageTextEncoder:
         return F.normalize(embeds, dim=-1).numpy()
 
 
-class CustomCLIPBackend:
-    """A bilingual model of `helpers.clip`, ResNet34 and DistilBERT: the embedded one, or one trained in notebook 01."""
+class BundleBackend:
+    """A model of ours: the embedded one, one trained in notebook 01, or a BertCLIP."""
 
-    def __init__(self, bundle: CLIPBundle, device: str, dtype: torch.dtype) -> None:
+    def __init__(self, bundle: Bundle, device: str, dtype: torch.dtype) -> None:
         self.bundle = bundle
-        self.dim, self.size = bundle.config.dim, bundle.config.image_size
+        self.dim = bundle.config.dim
         self.model = bundle.model.eval().to(device, memory_format=torch.channels_last)
         self.device, self.dtype = device, dtype
 
@@ -94,17 +97,14 @@ class CustomCLIPBackend:
     def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
         pixels = self.bundle.pixels(images).to(self.device)
         views = torch.cat([pixels, pixels.flip(-1)])  # a picture and its mirror image: the mean is the steadier one
-        with self._autocast():
+        with autocast(self.device, self.dtype):
             embeds = self.model.image(views.contiguous(memory_format=torch.channels_last))  # (2B, D)
         return embeds[: len(images)] + embeds[len(images) :]
 
     def embed_texts(self, texts: Sequence[str]) -> torch.Tensor:
         tokens = {name: ids.to(self.device) for name, ids in self.bundle.tokens(texts).items()}
-        with self._autocast():
+        with autocast(self.device, self.dtype):
             return self.model.text(**tokens)
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device, self.dtype, enabled=self.dtype != torch.float32)
 
 
 class ChineseCLIPBackend:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models import resnet34
-from transformers import DistilBertConfig, DistilBertModel
+from transformers import DistilBertConfig, DistilBertModel, PreTrainedModel
 
 MAX_LOGIT_SCALE = math.log(100)  # the clamp of the CLIP paper, section 2.5: logits never more than 100 times the cosine
 
@@ -81,13 +81,13 @@ class ImageTower(nn.Module):
 
 
 class TextTower(nn.Module):
-    """DistilBERT (Sanh et al. 2019), one vector a text by `POOLING`, and a projection head."""
+    """A BERT or DistilBERT (Sanh et al. 2019), one vector a text by `POOLING`, and a projection head."""
 
-    def __init__(self, config: DistilBertConfig, dim: int = 512, pooling: str = "mean", dropout: float = 0.1) -> None:
+    def __init__(self, backbone: PreTrainedModel, dim: int = 512, pooling: str = "mean", dropout: float = 0.1) -> None:
         super().__init__()
-        self.backbone = DistilBertModel(config)
+        self.backbone = backbone
         self.pool = POOLING[pooling]
-        self.head = ProjectionHead(config.dim, dim, dropout)
+        self.head = ProjectionHead(backbone.config.hidden_size, dim, dropout)
 
     def features(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Token ids and their mask (B, T) -> what the backbone makes of them (B, F)."""
@@ -102,7 +102,7 @@ class TextTower(nn.Module):
 class CustomCLIP(nn.Module):
     """Two towers that land in one space, and the learnable temperature between them."""
 
-    def __init__(self, image: ImageTower, text: TextTower) -> None:
+    def __init__(self, image: nn.Module, text: TextTower) -> None:
         super().__init__()
         self.image = image
         self.text = text
@@ -132,6 +132,25 @@ class ProjectionHeads(nn.Module):
         return F.normalize(self.image(image_features), dim=-1), F.normalize(self.text(text_features), dim=-1)
 
 
+class LockedCLIP(nn.Module):
+    """What is left of a CLIP to train when the image backbone alone is frozen and its features are stored.
+
+    As with `ProjectionHeads`, training this trains `clip` itself.
+    """
+
+    def __init__(self, clip: CustomCLIP) -> None:
+        super().__init__()
+        self.image = clip.image.head
+        self.text = clip.text
+        self.logit_scale = clip.logit_scale
+
+    def forward(
+        self, image_features: torch.Tensor, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Image features (B, F) and tokens (B, T) -> image and text embeddings, (B, D) each, of unit norm."""
+        return F.normalize(self.image(image_features), dim=-1), self.text(input_ids, attention_mask)
+
+
 def contrastive_loss(image_embeds: torch.Tensor, text_embeds: torch.Tensor, logit_scale: torch.Tensor) -> torch.Tensor:
     """The symmetric cross-entropy of CLIP (figure 3 of the paper): pair i belongs together, all others do not.
 
@@ -148,7 +167,7 @@ def build_clip(
 ) -> CustomCLIP:
     """An untrained model with a ResNet34 and the DistilBERT that `text_config` describes; `dropout` of the heads."""
     config = DistilBertConfig(**text_config) if isinstance(text_config, dict) else text_config
-    return CustomCLIP(ImageTower(dim, dropout), TextTower(config, dim, pooling, dropout))
+    return CustomCLIP(ImageTower(dim, dropout), TextTower(DistilBertModel(config), dim, pooling, dropout))
 
 
 def bilingual_tokenizer(texts: Sequence[str], vocab_size: int = 8000, min_frequency: int = 2):

@@ -6,7 +6,6 @@ writes, what `ImageTextEncoder.from_pretrained` reads, and how the embedded mode
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -26,12 +25,11 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from helpers.cache import digest
-from helpers.clip import CustomCLIP, build_clip
+from helpers.bundle import CONFIG, Bundle, model_type
+from helpers.clip import build_clip
 from helpers.quantize import WEIGHTS as INT8_WEIGHTS
 from helpers.quantize import load_quantized, save_quantized
 
-CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 MODEL_TYPE = "custom_clip"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what the ResNet34 weights expect
@@ -51,13 +49,8 @@ class CLIPConfig:
     max_tokens: int = 40
 
 
-class CLIPBundle:
-    """A `CustomCLIP`, its tokenizer and its configuration."""
-
-    def __init__(self, model: CustomCLIP, tokenizer: PreTrainedTokenizerBase, config: CLIPConfig) -> None:
-        self.model = model
-        self.tokenizer = tokenizer
-        self.config = config
+class CLIPBundle(Bundle):
+    """A ResNet34 and a DistilBERT in one space; `config` is a `CLIPConfig`."""
 
     @classmethod
     def load(cls, folder: str | Path, **changes: object) -> CLIPBundle:
@@ -120,41 +113,18 @@ class CLIPBundle:
         arrays = np.stack([np.asarray(squash(image, self.config.image_size)) for image in images])  # (B, S, S, 3)
         return self.normalise(torch.from_numpy(arrays).permute(0, 3, 1, 2))
 
+    def preparation(self) -> str:
+        return json.dumps([self.config.image_size, self.config.image_mean, self.config.image_std])
+
     def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
         """Bytes (B, 3, S, S) -> floats of about zero mean and unit variance."""
         mean, std = (torch.tensor(x).view(3, 1, 1) for x in (self.config.image_mean, self.config.image_std))
         return ((pixels / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
 
-    def tokens(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
-        """Texts -> input_ids and attention_mask, (B, T) each, padded to the longest."""
-        spoken = [text if text.strip() else self.tokenizer.unk_token for text in texts]  # never a row without tokens
-        batch = self.tokenizer(
-            spoken, padding=True, truncation=True, max_length=self.config.max_tokens, return_tensors="pt"
-        )
-        return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
-
-    def digest(self) -> str:
-        """A key that changes when a weight, the tokenizer or the configuration does."""
-        return digest([weights_digest(self.model), self.vocabulary(), json.dumps(asdict(self.config))])
-
-    def vocabulary(self) -> str:
-        """The tokenizer as text, without the truncation and padding that its last call happened to leave in it."""
-        content = json.loads(self.tokenizer.backend_tokenizer.to_str())
-        return json.dumps({**content, "truncation": None, "padding": None}, sort_keys=True)
-
-
-def weights_digest(module: torch.nn.Module) -> str:
-    """A key that changes when a weight or a buffer of the module does."""
-    weights = hashlib.sha256()
-    for tensor in module.state_dict().values():
-        weights.update(tensor.detach().cpu().contiguous().numpy())
-    return weights.hexdigest()
-
 
 def is_bundle(name: str | Path) -> bool:
     """Whether `name` is a folder that `CLIPBundle.load` reads."""
-    config = Path(name) / CONFIG
-    return config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("model_type") == MODEL_TYPE
+    return model_type(name) == MODEL_TYPE
 
 
 def squash(image: Image.Image, size: int) -> Image.Image:

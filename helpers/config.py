@@ -25,6 +25,8 @@ class Config:
     image_backbone: str
     text_backbone: str
     image_size: int  # pixels
+    locked_image_tower: str  # what notebook 02 trains its BertCLIP from
+    chinese_bert: str  # "new" for one without any training
     offline: bool = False  # never ask the hub
     keywords: int = 4  # words of the picture that go into the poem; CCPC has four a poem too
     candidates: int = 8  # poems written for a picture, of which one is chosen
@@ -41,6 +43,8 @@ PROFILES = {
         image_backbone=str(ASSETS / "image_text"),
         text_backbone=str(ASSETS / "image_text"),
         image_size=128,
+        locked_image_tower=str(ASSETS / "image_text"),
+        chinese_bert="new",
         offline=True,
     ),
     "full": Config(
@@ -50,6 +54,8 @@ PROFILES = {
         image_backbone="imagenet",
         text_backbone="distilbert/distilbert-base-multilingual-cased",
         image_size=224,
+        locked_image_tower="openai/clip-vit-base-patch16",
+        chinese_bert="hfl/chinese-roberta-wwm-ext",
     ),
 }
 
@@ -89,6 +95,14 @@ def pick_dtype(device: str) -> torch.dtype:
 def _cpu_has_bf16() -> bool:
     flags = Path("/proc/cpuinfo")
     return flags.exists() and "avx512_bf16" in flags.read_text()
+
+
+def autocast(device: str, dtype: torch.dtype | None = None) -> torch.autocast:
+    """A context in which heavy layers run in a smaller number format, by default in that of `pick_dtype`."""
+    import torch
+
+    dtype = dtype or pick_dtype(device)
+    return torch.autocast(device, dtype, enabled=dtype != torch.float32)
 
 
 def seed_everything(seed: int) -> None:

@@ -9,34 +9,35 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from helpers.bundle import Bundle, weights_digest
 from helpers.cache import cached, digest
-from helpers.captions import CaptionData, flatten
-from helpers.clip_bundle import CLIPBundle, weights_digest
-from helpers.config import pick_dtype
+from helpers.captions import CaptionData, LazyPictures, flatten
+from helpers.config import autocast
 
 BATCH = 64
+BLOCK = 1000  # pictures whose features make one file of the cache
 
 
-def image_features(bundle: CLIPBundle, pictures: Sequence[Image.Image], device: str) -> np.ndarray:
+def image_features(bundle: Bundle, pictures: Sequence[Image.Image], device: str) -> np.ndarray:
     """Pictures and their mirror images through the frozen backbone: (N, 2, F) float32."""
     backbone = bundle.model.image.backbone.eval().to(device, memory_format=torch.channels_last)
     blocks = []
-    with torch.inference_mode(), _autocast(device):  # moved in here, a tower could never be trained again
+    with torch.inference_mode(), autocast(device):  # moved in here, a tower could never be trained again
         for start in tqdm(range(0, len(pictures), BATCH), desc="image features", unit="batch", leave=False):
             pixels = bundle.pixels([pictures[i] for i in range(start, min(start + BATCH, len(pictures)))]).to(device)
             blocks.append(torch.stack([backbone(pixels), backbone(pixels.flip(-1))], dim=1).float().cpu())  # (B, 2, F)
     return torch.cat(blocks).numpy()
 
 
-def text_features(bundle: CLIPBundle, texts: Sequence[str], device: str) -> np.ndarray:
+def text_features(bundle: Bundle, texts: Sequence[str], device: str) -> np.ndarray:
     """Texts through the frozen backbone, pooled: (M, F) float32.
 
     Texts of like length share a batch, so that little is spent on padding.
     """
     tower = bundle.model.text.eval().to(device)
     order = np.argsort([len(text) for text in texts], kind="stable")
-    features = np.empty((len(texts), tower.backbone.config.dim), dtype=np.float32)
-    with torch.inference_mode(), _autocast(device):  # moved in here, a tower could never be trained again
+    features = np.empty((len(texts), tower.backbone.config.hidden_size), dtype=np.float32)
+    with torch.inference_mode(), autocast(device):  # moved in here, a tower could never be trained again
         for start in tqdm(range(0, len(texts), 4 * BATCH), desc="text features", unit="batch", leave=False):
             block = order[start : start + 4 * BATCH]
             tokens = {name: ids.to(device) for name, ids in bundle.tokens([texts[i] for i in block]).items()}
@@ -44,23 +45,33 @@ def text_features(bundle: CLIPBundle, texts: Sequence[str], device: str) -> np.n
     return features
 
 
+def cached_image_features(bundle: Bundle, data: CaptionData, device: str) -> np.ndarray:
+    """Image features of a whole set (N, 2, F), from the cache as far as they are there.
+
+    Stored by the thousand: a run that was killed goes on with the next thousand.
+    """
+    backbone = bundle.model.image.backbone
+    key = digest(["images", weights_digest(backbone), bundle.preparation(), data.source, device])
+    blocks = []
+    for start in tqdm(range(0, len(data), BLOCK), desc="image features", unit="thousand", leave=False):
+        pictures = LazyPictures(min(BLOCK, len(data) - start), lambda i, start=start: data.pictures[start + i])
+        blocks.append(cached(f"{key}_{start}", lambda pictures=pictures: image_features(bundle, pictures, device)))
+    return np.concatenate(blocks)
+
+
+def cached_text_features(bundle: Bundle, texts: Sequence[str], device: str) -> np.ndarray:
+    """Text features (M, F), from the cache if they are there."""
+    read_as = str((bundle.config.pooling, bundle.config.max_tokens))
+    key = digest(["texts", weights_digest(bundle.model.text.backbone), read_as, bundle.vocabulary(), device, *texts])
+    return cached(key, lambda: text_features(bundle, texts, device))
+
+
 def cached_features(
-    bundle: CLIPBundle, data: CaptionData, language: str, device: str, captions_per_image: int | None = None
+    bundle: Bundle, data: CaptionData, language: str, device: str, captions_per_image: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features of a whole set, from the cache if they are there: images (N, 2, F), texts (M, F), owners (M,).
 
     `captions_per_image`: only the first so many captions of each picture.
     """
     texts, owners = flatten([captions[:captions_per_image] for captions in data.in_language(language)])
-    towers, config = bundle.model, bundle.config
-    seen_as = str((config.image_size, config.image_mean, config.image_std))
-    read_as = str((config.pooling, config.max_tokens))
-    image_key = digest(["images", weights_digest(towers.image.backbone), seen_as, data.source, device])
-    text_key = digest(["texts", weights_digest(towers.text.backbone), read_as, bundle.vocabulary(), device, *texts])
-    images = cached(image_key, lambda: image_features(bundle, data.pictures, device))
-    return images, cached(text_key, lambda: text_features(bundle, texts, device)), owners
-
-
-def _autocast(device: str) -> torch.autocast:
-    dtype = pick_dtype(device)
-    return torch.autocast(device, dtype, enabled=dtype != torch.float32)
+    return cached_image_features(bundle, data, device), cached_text_features(bundle, texts, device), owners

@@ -11,6 +11,7 @@ from PIL import Image
 from torch.utils.data import Dataset, Sampler
 from torchvision.transforms import v2
 
+from helpers.bundle import Bundle
 from helpers.clip_bundle import CLIPBundle
 
 
@@ -107,8 +108,26 @@ class FeaturePairs(Dataset):
 
     def __getitems__(self, pairs: list[Pair]) -> dict[str, torch.Tensor]:
         """image_features and text_features, (B, F) each."""
-        pictures, captions, seeds = np.array(pairs).T
-        return {
-            "image_features": self.image_features[pictures, seeds % 2],
-            "text_features": self.text_features[self.first[pictures] + captions],
-        }
+        texts = [self.first[pair.picture] + pair.caption for pair in pairs]
+        return {"image_features": views(self.image_features, pairs), "text_features": self.text_features[texts]}
+
+
+class LockedPairs(Dataset):
+    """What a BertCLIP sees in training: stored features of the picture, or of its mirror image, and tokens."""
+
+    def __init__(self, bundle: Bundle, image_features: np.ndarray, captions: Sequence[Sequence[str]]) -> None:
+        """`image_features` (N, 2, F), `captions` (N,)."""
+        self.bundle, self.image_features, self.captions = bundle, torch.from_numpy(image_features), captions
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    def __getitems__(self, pairs: list[Pair]) -> dict[str, torch.Tensor]:
+        """image_features (B, F), input_ids and attention_mask (B, T)."""
+        tokens = self.bundle.tokens([self.captions[pair.picture][pair.caption] for pair in pairs])
+        return {"image_features": views(self.image_features, pairs), **tokens}
+
+
+def views(image_features: torch.Tensor, pairs: list[Pair]) -> torch.Tensor:
+    """Each pair's picture or, by its seed, the mirror image: features (N, 2, F) -> (B, F)."""
+    return image_features[[pair.picture for pair in pairs], [pair.seed % 2 for pair in pairs]]

@@ -25,28 +25,11 @@ from helpers.big_batch import InChunks, gather_embeds
 from helpers.clip import MAX_LOGIT_SCALE, contrastive_loss
 from helpers.config import pick_device, pick_dtype
 from helpers.pairs import PairBatches
+from helpers.training_config import TrainingConfig
 
 CHECKPOINTS, PROGRESS, RUN = "checkpoints", "progress.json", "run.json"
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 Figures = dict[str, float]
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How long, how fast, and in which portions."""
-
-    epochs: int = 3
-    batch_size: int = 128  # pairs a step, over all processes: each of them has all others as negatives
-    captions_per_image: int = 2
-    chunk_size: int | None = None  # pairs encoded at a time, if the batch does not fit the memory
-    head_lr: float = 1e-3
-    image_lr: float = 1e-4
-    text_lr: float = 5e-5
-    weight_decay: float = 0.1
-    warmup: float = 0.1  # of all steps
-    max_grad_norm: float = 1.0
-    save_every: int = 200  # steps
-    seed: int = 0
 
 
 @dataclass

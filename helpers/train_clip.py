@@ -12,15 +12,17 @@ import torch
 from accelerate import Accelerator
 from torch.nn import functional as F
 
+from helpers.bundle import Bundle, weights_digest
 from helpers.captions import CaptionData, flatten
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.clip import ProjectionHeads
-from helpers.clip_bundle import CLIPBundle, weights_digest
+from helpers.clip_bundle import CLIPBundle
 from helpers.evaluate import recall_at_k
 from helpers.features import cached_features
 from helpers.pairs import FeaturePairs, PairBatches, PicturePairs
 from helpers.pictures import squashed
-from helpers.train import Figures, Progress, TrainingConfig, fit, make_accelerator, open_run, parameter_groups
+from helpers.train import Figures, Progress, fit, make_accelerator, open_run, parameter_groups
+from helpers.training_config import TrainingConfig
 
 CROP_ROOM = 8 / 7  # pictures are kept a little larger than the model's, so that crops of them are not all enlarged
 
@@ -34,8 +36,8 @@ def train_heads(
     Both backbones are frozen, so each picture and each caption goes through them once, not once an epoch.
     """
     accelerator = make_accelerator(device)
-    batches = _batches(train, language, config, accelerator)
-    open_run(accelerator, folder, _settings(accelerator, bundle, train, config, language, frozen=True), resume)
+    batches = pair_batches(train, language, config, accelerator)
+    open_run(accelerator, folder, run_settings(accelerator, bundle, train, config, language, frozen=True), resume)
     size = bundle.config.image_size
     with accelerator.local_main_process_first():  # the others find it in the cache
         device, used = accelerator.device.type, config.captions_per_image
@@ -48,7 +50,7 @@ def train_heads(
 
     groups = parameter_groups([(heads.parameters(), config.head_lr)], config.weight_decay)
     progress = fit(accelerator, heads, groups, FeaturePairs(*train_features), batches, config, validate, folder)
-    return _finish(accelerator, bundle, progress, folder)
+    return finish(accelerator, bundle, progress, folder)
 
 
 def fine_tune(
@@ -61,8 +63,8 @@ def fine_tune(
     backbones know (Kumar et al. 2022, arXiv:2202.10054).
     """
     accelerator = make_accelerator(device)
-    batches = _batches(train, language, config, accelerator)
-    open_run(accelerator, folder, _settings(accelerator, bundle, train, config, language, frozen=False), resume)
+    batches = pair_batches(train, language, config, accelerator)
+    open_run(accelerator, folder, run_settings(accelerator, bundle, train, config, language, frozen=False), resume)
     size = bundle.config.image_size
     with accelerator.local_main_process_first():
         train, val = squashed(train, round(size * CROP_ROOM)), squashed(val, size)
@@ -86,7 +88,7 @@ def fine_tune(
     pairs = PicturePairs(bundle, train.pictures, train.in_language(language))
     workers = min(8, os.cpu_count() or 1)
     progress = fit(accelerator, model, groups, pairs, batches, config, validate, folder, workers=workers)
-    return _finish(accelerator, bundle, progress, folder)
+    return finish(accelerator, bundle, progress, folder)
 
 
 @torch.inference_mode()
@@ -107,7 +109,8 @@ def as_figures(recall: dict[str, dict[int, float]]) -> Figures:
     return {f"{short[way]} R@{k}": value for way, values in recall.items() for k, value in reversed(values.items())}
 
 
-def _batches(train: CaptionData, language: str, config: TrainingConfig, accelerator: Accelerator) -> PairBatches:
+def pair_batches(train: CaptionData, language: str, config: TrainingConfig, accelerator: Accelerator) -> PairBatches:
+    """This process's share of the batches."""
     counts = [len(captions) for captions in train.in_language(language)]
     return PairBatches(
         counts, config.batch_size, config.captions_per_image, config.seed,
@@ -115,19 +118,19 @@ def _batches(train: CaptionData, language: str, config: TrainingConfig, accelera
     )  # fmt: skip
 
 
-def _settings(
+def run_settings(
     accelerator: Accelerator,
-    bundle: CLIPBundle,
+    bundle: Bundle,
     train: CaptionData,
     config: TrainingConfig,
     language: str,
-    frozen: bool,
+    **more: object,
 ) -> dict:
     """Whatever the weights at the end depend on."""
     return {
         "data": train.source,
         "language": language,
-        "frozen": frozen,
+        **more,
         "processes": accelerator.num_processes,
         "backbones": [weights_digest(tower.backbone) for tower in (bundle.model.image, bundle.model.text)],
         **asdict(config),
@@ -135,7 +138,8 @@ def _settings(
     }
 
 
-def _finish(accelerator: Accelerator, bundle: CLIPBundle, progress: Progress, folder: Path) -> Progress:
+def finish(accelerator: Accelerator, bundle: Bundle, progress: Progress, folder: Path) -> Progress:
+    """Write the trained model and its history."""
     if accelerator.is_main_process:
         bundle.model.to("cpu").eval()
         bundle.save(folder)

@@ -1,4 +1,4 @@
-"""The commands that train and measure: python -m helpers train clip | evaluate retrieval.
+"""The commands that train and measure: python -m helpers train clip | train lit | evaluate retrieval.
 
 On several processes: torchrun --nproc_per_node 2 -m helpers train clip ...
 """
@@ -8,48 +8,72 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from helpers.training_config import TrainingConfig
+
+if TYPE_CHECKING:
+    from helpers.captions import CaptionData
+    from helpers.config import Config
+    from helpers.train import Progress
 
 
 def add_training_commands(commands: argparse._SubParsersAction) -> None:
     train = commands.add_parser("train", help="train a model").add_subparsers(required=True, metavar="MODEL")
-    clip = train.add_parser("clip", help="a CLIP from ResNet34 and DistilBERT (notebook 01)")
-    clip.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="the trained model; checkpoints go there too"
-    )
-    clip.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
+    clip = add_training_command(train, "clip", "a CLIP from ResNet34 and DistilBERT (notebook 01)")
     clip.add_argument("--frozen", action="store_true", help="train the projection heads alone, on stored features")
     clip.add_argument("--start", type=Path, metavar="DIR", help="begin with this model, say one trained with --frozen")
-    clip.add_argument("--profile", choices=("mini", "full"), default="mini", help="default data and backbones")
-    add_data_arguments(clip)
     clip.add_argument("--image-weights", help="imagenet, a .safetensors file of a ResNet34, or a model of ours")
     clip.add_argument("--text-model", help="hub id or folder of a DistilBERT, or a model of ours")
-    clip.add_argument("--pooling", choices=("mean", "cls", "mean of 3 layers"), help="of the text (default: mean)")
-    clip.add_argument("--dropout", type=float, help="of the projection heads (default: 0.1)")
     clip.add_argument("--image-size", type=positive, help="pixels")
-    clip.add_argument("--epochs", type=positive, default=3)
-    clip.add_argument("--batch-size", type=positive, default=128, help="pairs over all processes (default: 128)")
-    clip.add_argument(
-        "--chunk-size", type=positive, help="pairs encoded at a time, to save memory; the gradient is the same"
-    )
-    clip.add_argument("--captions-per-image", type=positive, default=2)
-    clip.add_argument("--head-lr", type=float, default=1e-3)
-    clip.add_argument("--image-lr", type=float, default=1e-4)
-    clip.add_argument("--text-lr", type=float, default=5e-5)
-    clip.add_argument("--weight-decay", type=float, default=0.1)
-    clip.add_argument("--save-every", type=positive, default=200, metavar="STEPS")
-    clip.add_argument("--seed", type=int, default=0)
+    clip.add_argument("--image-lr", type=float, default=TrainingConfig.image_lr)
     clip.set_defaults(run=run_train_clip)
+
+    lit = add_training_command(train, "lit", "a BertCLIP: a Chinese BERT against a locked image tower (notebook 02)")
+    lit.add_argument("--image-tower", help="hub id or folder of a ViT, a ResNet or a CLIP, or a model of ours")
+    lit.add_argument("--text-model", help='hub id or folder of a Chinese BERT, or "new" for a small untrained one')
+    lit.set_defaults(run=run_train_lit, language="zh")
 
     evaluate = commands.add_parser("evaluate", help="measure a model").add_subparsers(required=True, metavar="WHAT")
     retrieval = evaluate.add_parser("retrieval", help="recall@k of pictures and captions, both ways")
-    retrieval.add_argument("--checkpoint", required=True, help="a folder written by train clip, or a Chinese CLIP")
+    retrieval.add_argument("--checkpoint", required=True, help="a folder written by train, or a Chinese CLIP")
     retrieval.add_argument("--split", choices=("train", "val", "test"), default="val")
-    retrieval.add_argument("--image-size", type=positive, help="pixels, other than in training (a model of ours only)")
+    retrieval.add_argument("--image-size", type=positive, help="pixels, other than in training (of train clip only)")
     retrieval.add_argument("--json", action="store_true", help="one JSON object")
     add_data_arguments(retrieval)
     retrieval.set_defaults(run=run_evaluate_retrieval)
+
+
+def add_training_command(train: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
+    """What both kinds of training can be told. `train lit @FILE` reads options from a file, with comments after #."""
+    parser = train.add_parser(name, help=text, fromfile_prefix_chars="@", epilog="@FILE: options from a file.")
+    parser.convert_arg_line_to_args = lambda line: shlex.split(line, comments=True)
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the trained model; checkpoints go there too"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
+    parser.add_argument("--profile", choices=("mini", "full"), default="mini", help="default data and towers")
+    add_data_arguments(parser)
+    parser.add_argument("--pooling", choices=("mean", "cls", "mean of 3 layers"), help="of the text (default: mean)")
+    parser.add_argument("--dropout", type=float, help="of the projection heads (default: 0.1)")
+    parser.add_argument("--epochs", type=positive, default=TrainingConfig.epochs)
+    parser.add_argument(
+        "--batch-size", type=positive, default=TrainingConfig.batch_size, help="pairs over all processes"
+    )
+    parser.add_argument(
+        "--chunk-size", type=positive, help="pairs encoded at a time, to save memory; the gradient is the same"
+    )
+    parser.add_argument("--captions-per-image", type=positive, default=TrainingConfig.captions_per_image)
+    parser.add_argument("--head-lr", type=float, default=TrainingConfig.head_lr)
+    parser.add_argument("--text-lr", type=float, default=TrainingConfig.text_lr)
+    parser.add_argument("--weight-decay", type=float, default=TrainingConfig.weight_decay)
+    parser.add_argument("--save-every", type=positive, default=TrainingConfig.save_every, metavar="STEPS")
+    parser.add_argument("--seed", type=int, default=TrainingConfig.seed)
+    return parser
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,33 +100,67 @@ def run_train_clip(args: argparse.Namespace) -> int:
     from helpers.config import load_config, seed_everything
 
     profile = load_config(args.profile, **hub_needed(args.data, args.text_model))
-    from helpers.captions import load_captions
     from helpers.clip_bundle import CLIPBundle
-    from helpers.train import TrainingConfig
     from helpers.train_clip import fine_tune, train_heads
 
-    config = TrainingConfig(
-        epochs=args.epochs, batch_size=args.batch_size, captions_per_image=args.captions_per_image,
-        chunk_size=args.chunk_size, head_lr=args.head_lr, image_lr=args.image_lr, text_lr=args.text_lr,
-        weight_decay=args.weight_decay, save_every=args.save_every, seed=args.seed,
-    )  # fmt: skip
-    data = args.data or profile.captions
-    if Path(data).is_file() and not args.split_list:
-        raise ValueError(f"{data}: one file cannot both train and validate; give --split-list, or a folder of splits")
-    train, val = (load_captions(data, split, args.split_list) for split in ("train", "val"))
+    train, val = load_training_data(args, profile)
     seed_everything(args.seed)  # the new heads
-    asked = {"pooling": args.pooling, "dropout": args.dropout, "image_size": args.image_size}
-    asked = {name: value for name, value in asked.items() if value is not None}
+    asked = given(args, "pooling", "dropout", "image_size")
     if args.start:
         bundle = CLIPBundle.load(args.start, **asked)
     else:
-        image_weights, text_model = (
+        bundle = CLIPBundle.from_backbones(
             args.image_weights or profile.image_backbone,
             args.text_model or profile.text_backbone,
+            **{"image_size": profile.image_size, **asked},
         )
-        bundle = CLIPBundle.from_backbones(image_weights, text_model, **{"image_size": profile.image_size, **asked})
     run = train_heads if args.frozen else fine_tune
-    progress = run(bundle, train, val, config, args.out, language=args.language, resume=args.resume)
+    return report(args, run(bundle, train, val, training_config(args), args.out, args.language, args.resume))
+
+
+def run_train_lit(args: argparse.Namespace) -> int:
+    from helpers.config import load_config, seed_everything
+
+    profile = load_config(args.profile, **hub_needed(args.data, args.text_model, args.image_tower))
+    from helpers.bert_clip import BertCLIPBundle, new_bert
+    from helpers.captions import flatten
+    from helpers.locked_tower import load_image_tower
+    from helpers.train_lit import train_lit
+
+    train, val = load_training_data(args, profile)
+    seed_everything(args.seed)  # the new heads and perhaps the new BERT
+    asked = given(args, "pooling", "dropout")
+    image_tower, text_model = args.image_tower or profile.locked_image_tower, args.text_model or profile.chinese_bert
+    if text_model == "new":
+        texts, _ = flatten(train.in_language(args.language))
+        bundle = BertCLIPBundle.of(load_image_tower(image_tower), *new_bert(texts), **asked)
+    else:
+        bundle = BertCLIPBundle.from_towers(image_tower, text_model, **asked)
+    return report(args, train_lit(bundle, train, val, training_config(args), args.out, args.language, args.resume))
+
+
+def load_training_data(args: argparse.Namespace, profile: Config) -> tuple[CaptionData, CaptionData]:
+    """The training and the validation split; ValueError if they would be the same pictures."""
+    from helpers.captions import load_captions
+
+    data = args.data or profile.captions
+    if Path(data).is_file() and not args.split_list:
+        raise ValueError(f"{data}: one file cannot both train and validate; give --split-list, or a folder of splits")
+    return load_captions(data, "train", args.split_list), load_captions(data, "val", args.split_list)
+
+
+def training_config(args: argparse.Namespace) -> TrainingConfig:
+    names = {field.name for field in fields(TrainingConfig)}
+    return TrainingConfig(**{name: value for name, value in vars(args).items() if name in names})
+
+
+def given(args: argparse.Namespace, *names: str) -> dict[str, object]:
+    """Those of the options that were given."""
+    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+
+
+def report(args: argparse.Namespace, progress: Progress) -> int:
+    """The last epoch's figures, in one line."""
     if progress.epochs and int(os.environ.get("RANK", 0)) == 0:
         last = "  ".join(f"{name} {value:.3g}" for name, value in progress.epochs[-1].items())
         print(f"{args.out}: {progress.step} steps  {last}", file=sys.stderr)

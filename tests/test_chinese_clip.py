@@ -16,7 +16,7 @@ from transformers import (
     ChineseCLIPProcessor,
 )
 
-from helpers.chinese_clip import ChineseCLIPBackend, CustomCLIPBackend, ImageTextEncoder, projected
+from helpers.chinese_clip import BundleBackend, ChineseCLIPBackend, ImageTextEncoder, projected
 from helpers.clip import bilingual_tokenizer, build_clip
 from helpers.clip_bundle import is_bundle
 from helpers.quantize import WEIGHTS, save_quantized
@@ -91,7 +91,7 @@ def test_projected() -> None:
 def test_the_folder_tells_the_model(chinese_folder, mini_folder, tmp_path) -> None:
     assert is_bundle(mini_folder) and is_bundle(str(mini_folder))
     assert not is_bundle(chinese_folder) and not is_bundle(tmp_path) and not is_bundle("OFA-Sys/no-such-model")
-    assert type(ImageTextEncoder.from_pretrained(mini_folder, "cpu").backend) is CustomCLIPBackend
+    assert type(ImageTextEncoder.from_pretrained(mini_folder, "cpu").backend) is BundleBackend
     assert type(ImageTextEncoder.from_pretrained(str(chinese_folder), "cpu").backend) is ChineseCLIPBackend
 
 

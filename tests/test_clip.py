@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from torch.nn import functional as F
-from transformers import DistilBertConfig
+from transformers import DistilBertConfig, DistilBertModel
 from transformers.models.clip import modeling_clip
 
 from helpers.clip import (
@@ -83,7 +83,7 @@ def test_masked_mean_ignores_padding() -> None:
 
 def test_text_embedding_is_the_same_whatever_the_padding() -> None:
     torch.manual_seed(0)
-    tower = TextTower(DistilBertConfig(**TINY), dim=8).eval()
+    tower = TextTower(DistilBertModel(DistilBertConfig(**TINY)), dim=8).eval()
     ids = torch.tensor([[2, 17, 23, 3]])
     mask = torch.ones_like(ids)
     with torch.inference_mode():

@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, DistilBertModel
 
+from helpers.bundle import weights_digest
 from helpers.clip import POOLING, masked_mean
-from helpers.clip_bundle import IMAGENET_MEAN, CLIPBundle, CLIPConfig, is_bundle, squash, weights_digest
+from helpers.clip_bundle import IMAGENET_MEAN, CLIPBundle, CLIPConfig, is_bundle, squash
 from helpers.config import ASSETS
 
 TEXTS = ["a red square", "a blue square on black at the left", "red"]

@@ -72,7 +72,7 @@ def test_pixel_array() -> None:
 
 @pytest.fixture
 def full_precision(monkeypatch) -> None:
-    monkeypatch.setattr("helpers.features.pick_dtype", lambda device: torch.float32)
+    monkeypatch.setattr("helpers.config.pick_dtype", lambda device: torch.float32)
 
 
 def one_at_a_time(bundle, pictures) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
-from transformers import DistilBertConfig, PreTrainedTokenizerFast
+from transformers import DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
 
 from helpers.clip import MAX_LOGIT_SCALE, TextTower, bilingual_tokenizer, contrastive_loss
 from helpers.keywords import load_vocabulary
@@ -98,7 +98,7 @@ def main() -> None:
     config = DistilBertConfig(vocab_size=len(tokenizer), dim=256, n_layers=4, n_heads=4, hidden_dim=1024,
                               max_position_embeddings=64)  # fmt: skip
     config.save_pretrained(args.out)
-    tower = TextTower(config).train()
+    tower = TextTower(DistilBertModel(config)).train()
     tower.backbone.set_attn_implementation("eager")  # for sequences this short faster than sdpa, on a CPU
     if args.start:
         tower.load_state_dict(load_file(args.start / "text_tower.safetensors"))

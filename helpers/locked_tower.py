@@ -1,0 +1,130 @@
+"""The locked image tower of LiT: somebody else's trained network, used as it is and never changed.
+
+LiT: Zhai et al. 2022, "LiT: Zero-Shot Transfer with Locked-image text Tuning" (arXiv:2111.07991), section 3.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F
+
+from helpers.bundle import model_type
+from helpers.clip import ProjectionHead
+from helpers.clip_bundle import MODEL_TYPE, CLIPBundle
+
+
+class ImageBackbone(nn.Module):
+    """A trained image tower with its own way of preparing pictures. Nothing in it ever learns."""
+
+    def __init__(self, tower: nn.Module) -> None:
+        super().__init__()
+        self.tower = tower.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> ImageBackbone:
+        """Stays in evaluation mode: a locked tower has no dropout, and its BatchNorm learns nothing either."""
+        return super().train(False)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels (B, 3, S, S) as `pixels` makes them -> features (B, F) of unit length, whatever tower it is."""
+        return F.normalize(self.embed(pixels).flatten(1), dim=-1)
+
+    @torch.inference_mode()
+    def width(self) -> int:
+        """F, by looking at one grey picture."""
+        return self(self.pixels([Image.new("RGB", (64, 64), "grey")])).shape[1]
+
+    @abstractmethod
+    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor: ...
+
+    @abstractmethod
+    def embed(self, pixels: torch.Tensor) -> torch.Tensor: ...
+
+    @abstractmethod
+    def preparation(self) -> str: ...
+
+    @abstractmethod
+    def save(self, folder: Path) -> None: ...
+
+
+class OwnBackbone(ImageBackbone):
+    """The image tower of a `CLIPBundle`, its projection head included."""
+
+    def __init__(self, bundle: CLIPBundle) -> None:
+        super().__init__(bundle.model.image)
+        self.bundle = bundle
+
+    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        return self.bundle.pixels(images)
+
+    def embed(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.tower(pixels)
+
+    def preparation(self) -> str:
+        return self.bundle.preparation()
+
+    def save(self, folder: Path) -> None:
+        self.bundle.save(folder)
+
+
+class HubBackbone(ImageBackbone):
+    """An image model of `transformers`: a ViT, a ResNet, or the image half of a CLIP with its projection."""
+
+    def __init__(self, name: str | Path) -> None:
+        from transformers import AutoConfig, AutoImageProcessor, AutoModel, CLIPVisionModelWithProjection
+
+        half = AutoConfig.from_pretrained(name).model_type in ("clip", "clip_vision_model")
+        kind = CLIPVisionModelWithProjection if half else AutoModel
+        super().__init__(kind.from_pretrained(name, dtype=torch.float32))  # autocast knows where less will do
+        self.processor = AutoImageProcessor.from_pretrained(name)
+        self.name = name
+
+    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        batch = self.processor(images=[image.convert("RGB") for image in images], return_tensors="pt")
+        return batch["pixel_values"]
+
+    def embed(self, pixels: torch.Tensor) -> torch.Tensor:
+        output = self.tower(pixel_values=pixels)
+        embeds = getattr(output, "image_embeds", None)
+        embeds = getattr(output, "pooler_output", None) if embeds is None else embeds
+        if embeds is None:
+            raise ValueError(f"{self.name}: a {self.tower.config.model_type} gives no single vector a picture")
+        return embeds
+
+    def preparation(self) -> str:
+        return self.processor.to_json_string()
+
+    def save(self, folder: Path) -> None:
+        self.tower.save_pretrained(folder)
+        self.processor.save_pretrained(folder)
+
+
+class LockedImageTower(nn.Module):
+    """A trained backbone that stays as it is, and a new projection head, which does learn.
+
+    The paper's best towers need no such head; for a small set of pairs it is what turns the backbone's narrow cone of
+    features towards the texts.
+    """
+
+    def __init__(self, backbone: ImageBackbone, dim: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = ProjectionHead(backbone.width(), dim, dropout)
+
+    def features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels (B, 3, S, S) -> what the backbone makes of them (B, F)."""
+        return self.backbone(pixels)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels (B, 3, S, S) -> unit embeddings (B, D)."""
+        return F.normalize(self.head(self.features(pixels)), dim=-1)
+
+
+def load_image_tower(name: str | Path) -> ImageBackbone:
+    """An image tower by hub id or folder; the folder may also be a CLIP of ours, of which the image half is taken."""
+    return OwnBackbone(CLIPBundle.load(name)) if model_type(name) == MODEL_TYPE else HubBackbone(name)
