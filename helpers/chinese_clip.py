@@ -30,6 +30,7 @@ class Backend(Protocol):
     fingerprint: str  # changes when the weights do
     dim: int
     device: str
+    logit_scale: float  # the inverse temperature of training: softmax(logit_scale * cosine)
 
     def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor: ...  # (B, D)
 
@@ -87,6 +88,7 @@ class BundleBackend:
     def __init__(self, bundle: Bundle, device: str, dtype: torch.dtype) -> None:
         self.bundle = bundle
         self.dim = bundle.config.dim
+        self.logit_scale = bundle.model.logit_scale.exp().item()
         self.model = bundle.model.eval().to(device, memory_format=torch.channels_last)
         self.device, self.dtype = device, dtype
 
@@ -117,6 +119,7 @@ class ChineseCLIPBackend:
         self.processor = ChineseCLIPProcessor.from_pretrained(name)
         self.device, self.dtype = device, dtype
         self.dim = self.model.config.projection_dim
+        self.logit_scale = self.model.logit_scale.exp().item()
         weight = self.model.text_projection.weight.detach().float().cpu().numpy()
         self.fingerprint = digest([str(name), str(dtype), hashlib.sha256(weight.tobytes()).hexdigest()])
 

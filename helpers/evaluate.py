@@ -48,6 +48,16 @@ def _image_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, bloc
         yield ((scores > best) & ~own).sum(1)
 
 
+def recall_of_scores(scores: np.ndarray, relevant: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> dict[int, float]:
+    """Recall@k in per cent of any scores (Q, N): the share of queries with a `relevant` (Q, N) item among the k best.
+
+    For scores that are no product of embeddings, as those of `helpers.hubness`; ranks count as in `recall_at_k`.
+    """
+    best = np.where(relevant, scores, -np.inf).max(1, keepdims=True)  # (Q, 1)
+    ranks = ((scores > best) & ~relevant).sum(1)  # (Q,)
+    return {k: 100 * float((ranks < k).mean()) for k in ks}
+
+
 def chance_recall(owners: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> dict[str, dict[int, float]]:
     """The recall@k, in per cent, of a random order; `owners` (M,) as in `recall_at_k`."""
     counts = np.bincount(owners)  # (N,) captions a picture
