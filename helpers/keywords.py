@@ -54,13 +54,30 @@ def calibrated_scores(image_embeds: np.ndarray, text_embeds: np.ndarray, referen
     return image_embeds @ text_embeds.T - word_bias(text_embeds, reference_embeds)  # (N, D) @ (D, M) -> (N, M)
 
 
-def standard_scores(image_embeds: np.ndarray, text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:
-    """Calibrated scores in units of each word's own spread over the reference pictures: (N, D), (M, D) -> (N, M).
+class WordStatistics(NamedTuple):
+    """What each of M words scores on reference pictures: worth keeping, since it costs far more than one photo does."""
+
+    mean: np.ndarray  # (M,)
+    spread: np.ndarray  # (M,) standard deviation
+
+
+def word_statistics(text_embeds: np.ndarray, reference_embeds: np.ndarray) -> WordStatistics:
+    """Mean and spread of each word's cosines with the reference pictures: (M, D), (R, D) -> (M,) each."""
+    spread = (reference_embeds @ text_embeds.T).std(0)  # (R, D) @ (D, M) -> (R, M) -> (M,)
+    return WordStatistics(word_bias(text_embeds, reference_embeds), np.maximum(spread, 1e-6))
+
+
+def standardised(cosines: np.ndarray, statistics: WordStatistics) -> np.ndarray:
+    """Cosines (N, M) minus each word's mean, in units of its spread: (N, M).
 
     A cosine 0.05 above the mean is much for a word that hardly ever moves, and little for one that always does.
     """
-    spread = (reference_embeds @ text_embeds.T).std(0)  # (R, D) @ (D, M) -> (R, M) -> (M,)
-    return calibrated_scores(image_embeds, text_embeds, reference_embeds) / np.maximum(spread, 1e-6)
+    return (cosines - statistics.mean) / statistics.spread
+
+
+def standard_scores(image_embeds: np.ndarray, text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:
+    """The same from embeddings: (N, D), (M, D), (R, D) -> (N, M)."""
+    return standardised(image_embeds @ text_embeds.T, word_statistics(text_embeds, reference_embeds))
 
 
 def pick_diverse(

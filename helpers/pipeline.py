@@ -15,7 +15,16 @@ from safetensors.numpy import load_file
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, Config, load_config, pick_device
 from helpers.images import load_image
-from helpers.keywords import load_vocabulary, pick_diverse, ranked, standard_scores, word_bias
+from helpers.keywords import (
+    WordStatistics,
+    load_vocabulary,
+    pick_diverse,
+    ranked,
+    standard_scores,
+    standardised,
+    word_bias,
+    word_statistics,
+)
 from helpers.poem_t5 import Poem, PoemWriter
 from helpers.verse import check
 
@@ -83,12 +92,16 @@ class ImageToPoem:
     def vocabulary_embeds(self) -> np.ndarray:
         return self.encoder.encode_texts(self.vocabulary, cache=True)  # (M, D)
 
+    @cached_property
+    def vocabulary_statistics(self) -> WordStatistics:
+        return word_statistics(self.vocabulary_embeds, self.reference_embeds)
+
     def keywords(self, images: Sequence[Image.Image], k: int = 5) -> list[list[ScoredWord]]:
         """For each picture its k most telling words of keyword.txt, best first, no near-synonyms."""
         return self._keywords(self.encoder.encode_images(images), k)
 
     def _keywords(self, image_embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
-        scores = standard_scores(image_embeds, self.vocabulary_embeds, self.reference_embeds)  # (N, M)
+        scores = standardised(image_embeds @ self.vocabulary_embeds.T, self.vocabulary_statistics)  # (N, M)
         chosen = [pick_diverse(row, self.vocabulary, self.vocabulary_embeds, k) for row in scores]
         return [
             [ScoredWord(self.vocabulary[i], float(row[i])) for i in indices]
