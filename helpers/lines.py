@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from helpers.config import ASSETS
 
@@ -47,7 +47,7 @@ def parse_lines(text: str) -> list[Line]:
 def encode_lines(encoder: ImageTextEncoder, lines: Sequence[Line]) -> np.ndarray:
     """Lines -> (L, D) float32, unit norm. Each block is kept in the cache, so a killed run goes on where it was."""
     embeds = np.empty((len(lines), encoder.backend.dim), dtype=np.float32)
-    with tqdm(total=len(lines), desc="lines", disable=None) as bar:  # silent where nobody watches
+    with tqdm(total=len(lines), desc="lines", unit="line", disable=len(lines) <= BLOCK) as bar:
         for start in range(0, len(lines), BLOCK):
             block = [line.text for line in lines[start : start + BLOCK]]
             embeds[start : start + len(block)] = encoder.encode_texts(block, cache=True)
