@@ -103,7 +103,10 @@ def load_bert(name: str | Path) -> PreTrainedModel:
     if kind not in TEXT_KINDS:
         raise ValueError(f"{name}: a {kind}, not one of {', '.join(TEXT_KINDS)}")
     pooler = {} if kind in ("distilbert", "electra") else {"add_pooling_layer": False}  # those two never had one
-    return AutoModel.from_pretrained(name, dtype=torch.float32, **pooler)
+    bert, report = AutoModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True, **pooler)
+    if report["missing_keys"]:  # they would be drawn at random
+        raise ValueError(f"{name}: no weights for {', '.join(sorted(report['missing_keys']))}")
+    return bert
 
 
 def new_bert(texts: Sequence[str], **changes: object) -> tuple[BertModel, object]:
@@ -112,5 +115,5 @@ def new_bert(texts: Sequence[str], **changes: object) -> tuple[BertModel, object
     `changes` are fields of `BertConfig` other than the vocabulary.
     """
     tokenizer = bilingual_tokenizer(texts)
-    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **{**NEW_BERT, **changes})
+    config = BertConfig(vocab_size=len(tokenizer), **{"max_position_embeddings": 64, **NEW_BERT, **changes})
     return BertModel(config, add_pooling_layer=False), tokenizer

@@ -115,11 +115,12 @@ class ChineseCLIPBackend:
     def __init__(self, name: str | Path, device: str, dtype: torch.dtype) -> None:
         from transformers import ChineseCLIPModel, ChineseCLIPProcessor
 
-        self.model = ChineseCLIPModel.from_pretrained(name).eval().to(device, dtype)
+        model = ChineseCLIPModel.from_pretrained(name).eval()
+        self.logit_scale = model.logit_scale.float().exp().item()  # before it is rounded to bfloat16
+        self.model = model.to(device, dtype)
         self.processor = ChineseCLIPProcessor.from_pretrained(name)
         self.device, self.dtype = device, dtype
         self.dim = self.model.config.projection_dim
-        self.logit_scale = self.model.logit_scale.exp().item()
         weight = self.model.text_projection.weight.detach().float().cpu().numpy()
         self.fingerprint = digest([str(name), str(dtype), hashlib.sha256(weight.tobytes()).hexdigest()])
 

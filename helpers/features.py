@@ -51,7 +51,7 @@ def cached_image_features(bundle: Bundle, data: CaptionData, device: str) -> np.
     Stored by the thousand: a run that was killed goes on with the next thousand.
     """
     backbone = bundle.model.image.backbone
-    key = digest(["images", weights_digest(backbone), bundle.preparation(), data.source, device])
+    key = digest(["images", weights_digest(backbone), bundle.preparation(), data.source, device, str(BLOCK)])
     blocks = []
     for start in tqdm(range(0, len(data), BLOCK), desc="image features", unit="thousand", leave=False):
         pictures = LazyPictures(min(BLOCK, len(data) - start), lambda i, start=start: data.pictures[start + i])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
@@ -17,6 +18,9 @@ from torch.nn import functional as F
 from helpers.bundle import model_type
 from helpers.clip import ProjectionHead
 from helpers.clip_bundle import MODEL_TYPE, CLIPBundle
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class ImageBackbone(nn.Module):
@@ -76,11 +80,9 @@ class HubBackbone(ImageBackbone):
     """An image model of `transformers`: a ViT, a ResNet, or the image half of a CLIP with its projection."""
 
     def __init__(self, name: str | Path) -> None:
-        from transformers import AutoConfig, AutoImageProcessor, AutoModel, CLIPVisionModelWithProjection
+        from transformers import AutoImageProcessor
 
-        half = AutoConfig.from_pretrained(name).model_type in ("clip", "clip_vision_model")
-        kind = CLIPVisionModelWithProjection if half else AutoModel
-        super().__init__(kind.from_pretrained(name, dtype=torch.float32))  # autocast knows where less will do
+        super().__init__(load_vision_model(name))
         self.processor = AutoImageProcessor.from_pretrained(name)
         self.name = name
 
@@ -90,11 +92,12 @@ class HubBackbone(ImageBackbone):
 
     def embed(self, pixels: torch.Tensor) -> torch.Tensor:
         output = self.tower(pixel_values=pixels)
-        embeds = getattr(output, "image_embeds", None)
-        embeds = getattr(output, "pooler_output", None) if embeds is None else embeds
-        if embeds is None:
-            raise ValueError(f"{self.name}: a {self.tower.config.model_type} gives no single vector a picture")
-        return embeds
+        for single in ("image_embeds", "pooler_output"):
+            if output.get(single) is not None:
+                return output[single]
+        if output.last_hidden_state.ndim == 3:
+            return output.last_hidden_state[:, 0]  # (B, T, F) -> (B, F): the class token
+        raise ValueError(f"{self.name}: a {self.tower.config.model_type} gives no single vector a picture")
 
     def preparation(self) -> str:
         return self.processor.to_json_string()
@@ -102,6 +105,28 @@ class HubBackbone(ImageBackbone):
     def save(self, folder: Path) -> None:
         self.tower.save_pretrained(folder)
         self.processor.save_pretrained(folder)
+
+
+def load_vision_model(name: str | Path) -> PreTrainedModel:
+    """An image model of `transformers` by hub id or folder, in float32; of a CLIP the image half and its projection.
+
+    Raises ValueError if it is none or lacks weights, which would be drawn at random without a word.
+    """
+    from transformers import AutoConfig, AutoModel, CLIPVisionModelWithProjection
+
+    config = AutoConfig.from_pretrained(name)
+    if config.model_type == "clip":  # how wide the projection is, the whole CLIP knows
+        config.vision_config.projection_dim = config.projection_dim
+        config = config.vision_config
+    kind = CLIPVisionModelWithProjection if config.model_type == "clip_vision_model" else AutoModel
+    model, report = kind.from_pretrained(name, config=config, dtype=torch.float32, output_loading_info=True)
+    if model.main_input_name != "pixel_values":
+        raise ValueError(f"{name}: a {config.model_type} is no image tower")
+    if missing := sorted(report["missing_keys"]):
+        if not all(key.startswith("pooler.") for key in missing):
+            raise ValueError(f"{name}: no weights for {', '.join(missing)}")
+        model.pooler = None  # a ViT that classified by its first token alone, which `embed` takes instead
+    return model
 
 
 class LockedImageTower(nn.Module):

@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from torch.nn import functional as F
 
 from helpers.bundle import Bundle, weights_digest
+from helpers.cache import digest
 from helpers.captions import CaptionData, flatten
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.clip import ProjectionHeads
@@ -129,6 +130,7 @@ def run_settings(
     """Whatever the weights at the end depend on."""
     return {
         "data": train.source,
+        "captions": digest(text for group in train.in_language(language) for text in group),
         "language": language,
         **more,
         "processes": accelerator.num_processes,

@@ -51,7 +51,14 @@ def add_training_commands(commands: argparse._SubParsersAction) -> None:
 def add_training_command(train: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
     """What both kinds of training can be told. `train lit @FILE` reads options from a file, with comments after #."""
     parser = train.add_parser(name, help=text, fromfile_prefix_chars="@", epilog="@FILE: options from a file.")
-    parser.convert_arg_line_to_args = lambda line: shlex.split(line, comments=True)
+
+    def words(line: str) -> list[str]:
+        try:
+            return shlex.split(line, comments=True)
+        except ValueError as error:
+            parser.error(f"{line!r}: {error}")
+
+    parser.convert_arg_line_to_args = words
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="the trained model; checkpoints go there too"
     )

@@ -1,5 +1,6 @@
 """helpers.caption_files: captions and lists of splits in every form in which they are handed around."""
 
+import csv
 import json
 from collections import Counter
 from pathlib import Path
@@ -49,6 +50,26 @@ def test_csv_with_bars_and_the_defective_row(tmp_path) -> None:
     assert captions["2.jpg"] == ["A cat ."]
     # without its number, or not at all
     assert captions["1.jpg"] in (["A dog , wet ."], ["A dog , wet .", "A dog runs ."])
+
+
+@pytest.mark.parametrize("header", ["text,url,filename", "url, filename, text", "filename,width,text"])
+def test_csv_with_named_columns(header: str, tmp_path) -> None:
+    """As `download-images` and `filter-pairs` write it, in whichever order; the first column is no picture's name."""
+    rows = [("落日，余晖", "https://a.org/1", "1.jpg"), ('一叶"小舟", 晚', "https://a.org/2", "2.jpg")]
+    rows.append(("晚霞", "https://a.org/1", "1.jpg"))
+    names = [name.strip() for name in header.split(",")]
+    with open(tmp_path / "captions.csv", "w", encoding="utf-8", newline="") as file:
+        file.write(header + "\n")
+        for text, url, filename in rows:
+            fields = {"text": text, "url": url, "filename": filename, "width": "64"}
+            csv.writer(file).writerow([fields[name] for name in names])
+    assert read_caption_file(tmp_path) == {"1.jpg": ["落日，余晖", "晚霞"], "2.jpg": ['一叶"小舟", 晚']}
+
+
+def test_one_of_the_names_alone_means_nothing(tmp_path) -> None:
+    """Then the picture stands first and the caption last, as ever."""
+    write(tmp_path, "captions.csv", "filename,caption\n1.jpg,a dog\n")
+    assert read_caption_file(tmp_path) == {"1.jpg": ["a dog"]}
 
 
 def test_the_token_file_comes_first(tmp_path) -> None:

@@ -175,6 +175,31 @@ def test_folder(place: str, pictures, tmp_path) -> None:
     assert len({train.source, val.source, test.source}) == 3
 
 
+def test_captions_with_chinese_characters_are_the_chinese_ones(pictures, tmp_path) -> None:
+    rows = [("a.png", "a boat"), ("a.png", "小舟"), ("a.png", "a 小 boat"), ("b.png", "雨"), ("b.png", "café, déjà vu")]
+    for name in ("a.png", "b.png"):
+        pictures[0].save(tmp_path / name)
+    lines = [f'"{text}",https://example.org,{name}' for name, text in rows]
+    (tmp_path / "captions.csv").write_text("text,url,filename\n" + "\n".join(lines), encoding="utf-8")
+    splits = tmp_path / "splits.csv"
+    splits.write_text("filename,split\na.png,train\nb.png,train\n", encoding="utf-8")
+    data = load_captions(tmp_path, "train", splits)
+    assert data.captions == data.in_language("en") == [["a boat"], ["café, déjà vu"]]
+    assert data.captions_zh == data.in_language("zh") == [["小舟", "a 小 boat"], ["雨"]]
+    assert data.in_language("both") == [["a boat", "小舟", "a 小 boat"], ["café, déjà vu", "雨"]]
+
+
+def test_a_folder_in_chinese_alone(pictures, tmp_path) -> None:
+    pictures[0].save(tmp_path / "a.png")
+    (tmp_path / "captions.csv").write_text("image,caption\na.png,小舟\n", encoding="utf-8")
+    splits = tmp_path / "splits.csv"
+    splits.write_text("filename,split\na.png,val\n", encoding="utf-8")
+    data = load_captions(tmp_path, "val", splits)
+    assert data.in_language("zh") == data.in_language("both") == [["小舟"]] and data.captions == [[]]
+    with pytest.raises(ValueError, match="'en'"):
+        data.in_language("en")
+
+
 def test_folder_without_a_list_is_split_by_picture(tmp_path) -> None:
     names = [f"{i}.png" for i in range(200)]
     for name in names:

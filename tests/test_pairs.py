@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers.captions import LazyPictures
-from helpers.pairs import FeaturePairs, Pair, PairBatches, PicturePairs
+from helpers.pairs import FeaturePairs, LockedPairs, Pair, PairBatches, PicturePairs
 
 
 def epoch(batches: PairBatches, number: int = 0, skip: int = 0) -> list[list[Pair]]:
@@ -138,3 +138,15 @@ def test_feature_pairs() -> None:
     assert len(pairs) == 4 and list(batch) == ["image_features", "text_features"]
     assert batch["image_features"].flatten().tolist() == [2.5, 0, 3.5, 1]
     assert batch["text_features"].flatten().tolist() == [21, 1, 30, 10]
+
+
+def test_locked_pairs(bundle) -> None:
+    """Stored features on one side, as `feature_pairs`, and tokens of the very caption on the other."""
+    images = np.array([[[i], [i + 0.5]] for i in range(3)], dtype=np.float32)  # (3, 2, 1)
+    pairs = LockedPairs(bundle, images, [["red", "a red square"], ["blue"], ["there is a green square ."]])
+    batch = pairs.__getitems__([Pair(2, 0, 7), Pair(0, 1, 8), Pair(0, 0, 9)])
+    assert len(pairs) == 3 and list(batch) == ["image_features", "input_ids", "attention_mask"]
+    assert batch["image_features"].flatten().tolist() == [2.5, 0, 0.5]
+    expected = bundle.tokens(["there is a green square .", "a red square", "red"])
+    assert torch.equal(batch["input_ids"], expected["input_ids"])
+    assert torch.equal(batch["attention_mask"], expected["attention_mask"])

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from helpers.captions import CaptionData, LazyPictures
-from helpers.clip_bundle import squash
-from helpers.features import cached_features, image_features, text_features
+from helpers.clip_bundle import CLIPBundle, squash
+from helpers.features import cached_features, cached_image_features, cached_text_features, image_features, text_features
 from helpers.pictures import PixelArray, squashed
 
 TEXTS = ["a red square", "a blue square on black at the left", "red", "there is a square , a green square ."]
@@ -159,3 +159,43 @@ def test_the_key_does_not_depend_on_what_was_tokenized_before(bundle) -> None:
     before = bundle.digest()
     bundle.tokens(["a", "a red square on black"])
     assert bundle.digest() == before
+
+
+# --- block by block ---
+
+
+def test_blocks_are_stored_one_by_one(bundle, pictures, cache, full_precision, monkeypatch) -> None:
+    """Five pictures by twos; the third of them cannot be read at first."""
+    monkeypatch.setattr("helpers.features.BLOCK", 2)
+    decoded = []
+
+    def load(index: int, broken: bool = False) -> Image.Image:
+        if broken and index == 2:
+            raise OSError("2.png: damaged")
+        decoded.append(index)
+        return pictures[index]
+
+    with pytest.raises(OSError, match="damaged"):
+        cached_image_features(bundle, make_data(pictures, lambda i: load(i, broken=True)), "cpu")
+    assert decoded == [0, 1] and len(os.listdir(cache)) == 1
+    decoded.clear()
+    found = cached_image_features(bundle, make_data(pictures, load), "cpu")
+    assert decoded == [2, 3, 4] and len(os.listdir(cache)) == 3
+    again = cached_image_features(bundle, make_data(pictures, load), "cpu")
+    assert decoded == [2, 3, 4] and np.array_equal(again, found)
+    expected = image_features(bundle, pictures, "cpu")
+    assert found.shape == (5, 2, 512) and np.allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_whole_number_of_blocks(bundle, pictures, cache, monkeypatch) -> None:
+    monkeypatch.setattr("helpers.features.BLOCK", 2)
+    assert len(cached_image_features(bundle, make_data(pictures[:4]), "cpu")) == 4 and len(os.listdir(cache)) == 2
+
+
+def test_text_features_follow_the_texts_and_how_they_are_read(bundle, bundle_folder, cache) -> None:
+    others = [CLIPBundle.load(bundle_folder, **change) for change in ({"pooling": "cls"}, {"max_tokens": 3})]
+    found = [cached_text_features(one, TEXTS, "cpu") for one in (bundle, *others, bundle)]
+    assert len(os.listdir(cache)) == 3 and np.array_equal(found[0], found[3])
+    assert not np.allclose(found[0], found[1]) and not np.allclose(found[0], found[2])
+    assert cached_text_features(bundle, TEXTS[::-1], "cpu")[::-1] == pytest.approx(found[0], abs=0.05)
+    assert len(os.listdir(cache)) == 4

@@ -50,3 +50,6 @@ embed "$wallpapers" "$runs/image_tower" "${reference[1]}"
 "$python" -m training.train_poem_t5 --corpus "$corpus" --exclude "$exclude" --start "$runs/ahead" --steps 2000 \
   --lr 7e-4 --out "$runs/poem_t5"
 "$python" -m training.export_poem_t5 --model "$runs/poem_t5" --out helpers/assets/poem_t5
+
+# the sample of classical lines
+"$python" -m training.sample_lines --corpus "$corpus" --out helpers/assets/lines/lines.tsv
