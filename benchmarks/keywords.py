@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -62,8 +63,7 @@ def many_words() -> list[str]:
 def speed(encoder: ImageTextEncoder, reference: np.ndarray) -> dict[str, float]:
     """Seconds of both ways, with the cosines of both compared."""
     words, photo = many_words(), load_image(ASSETS / "photos" / "lotus.jpg")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["IMAGE_TO_POEM_CACHE"] = folder
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, IMAGE_TO_POEM_CACHE=folder):
         encoder.encode_texts(words[:64])  # the first batch pays for more than itself
         batched = seconds(lambda: encoder.encode_texts(words, cache=True))
         reading = seconds(lambda: encoder.encode_texts(words, cache=True))

@@ -70,6 +70,8 @@ def main() -> None:
     chosen = np.linspace(0, len(references) - 1, QUERIES).astype(int)
     queries = calibrated_queries(references[chosen], references)
     sizes = [size for size in SIZES if size <= len(lines)]
+    if not sizes:
+        parser.error(f"{args.lines}: fewer than {SIZES[0]:,} lines")
     seconds, _ = timed(lambda: pipeline.encoder.encode_texts([line.text for line in lines[: SIZES[0]]]))
     figures = {"threads": faiss.omp_get_max_threads(), "encoded_lines_per_s": round(SIZES[0] / seconds), "sizes": {}}
     embeds = encode_lines(pipeline.encoder, lines[: max(sizes)])

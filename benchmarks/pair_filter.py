@@ -53,7 +53,7 @@ def write_set(data: CaptionData, captions: Sequence[str], folder: Path) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--flickr", type=Path, required=True, help="a parquet file of Flickr8k-CN")
-    parser.add_argument("--model", type=Path, default=ASSETS / "image_text")
+    parser.add_argument("--model", default=str(ASSETS / "image_text"))
     args = parser.parse_args()
 
     data = read_parquet(args.flickr).first(PICTURES)

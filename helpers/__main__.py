@@ -1,5 +1,5 @@
 """The command line: python -m helpers poem IMAGE... | keywords IMAGE... | lines IMAGE...
-                                | train clip | evaluate retrieval | download-images PAIRS.csv | filter-pairs PAIRS.csv
+                                | train clip | train lit | evaluate retrieval | download-images CSV | filter-pairs CSV
 
 An image that cannot be read costs one line on stderr and makes the exit status 2; the others are still answered.
 """
@@ -7,13 +7,12 @@ An image that cannot be read costs one line on stderr and makes the exit status 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers.command_line import PictureReader, as_json, complain, load_pipeline
 from helpers.data_commands import add_data_commands
 from helpers.line_commands import add_line_commands
 from helpers.training_commands import add_training_commands
@@ -21,9 +20,7 @@ from helpers.training_commands import add_training_commands
 if TYPE_CHECKING:
     from PIL import Image
 
-    from helpers.pipeline import ImageToPoem, PicturePoem, ScoredWord
-
-BATCH = 64  # pictures in memory at a time
+    from helpers.pipeline import PicturePoem, ScoredWord
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,41 +86,6 @@ def run_keywords(args: argparse.Namespace) -> int:
     return reader.status
 
 
-@cache
-def load_pipeline(profile: str) -> ImageToPoem:
-    from helpers.config import load_config
-
-    config = load_config(profile)  # before transformers is imported: it may switch the hub off
-    from transformers.utils import logging
-
-    from helpers.pipeline import ImageToPoem
-
-    logging.disable_progress_bar()  # stderr is for errors: loading takes a blink
-    return ImageToPoem(config)
-
-
-class PictureReader:
-    """Yields the readable pictures with their names, BATCH at a time; `status` becomes 2 if any was not readable."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = names
-        self.status = 0
-
-    def __iter__(self) -> Iterator[tuple[list[str], list[Image.Image]]]:
-        from helpers.images import ImageError, load_image
-
-        for start in range(0, len(self.names), BATCH):
-            paths, images = [], []
-            for name in self.names[start : start + BATCH]:
-                try:
-                    images.append(load_image(name))
-                    paths.append(name)
-                except ImageError as error:
-                    self.status = complain(error)
-            if images:
-                yield paths, images
-
-
 def seed_number(text: str) -> int:
     """A seed that torch takes: 0 to 2**63 - 1."""
     if not 0 <= int(text) < 2**63:
@@ -160,10 +122,6 @@ class CardFolder:
         return card
 
 
-def as_json(record: dict) -> str:
-    return json.dumps(record, ensure_ascii=False)
-
-
 def keyword_records(row: Sequence[ScoredWord]) -> list[dict]:
     return [{"word": word, "score": round(score, 4)} for word, score in row]
 
@@ -184,12 +142,6 @@ def keywords_text(path: str, row: Sequence[ScoredWord]) -> str:
 def poem_text(path: str, result: PicturePoem, card: Path | None) -> str:
     text = f"{keywords_text(path, result.keywords)}\n\n{result.poem}\n"
     return text + (f"\ncard: {card}\n" if card else "")
-
-
-def complain(error: Exception) -> int:
-    """One clear line on stderr; the exit status."""
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

@@ -15,9 +15,16 @@ import torch
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertModel, PreTrainedModel
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
-from helpers.bundle import CONFIG, Bundle, model_type
+from helpers.bundle import CONFIG, Bundle, kind_of, model_type
 from helpers.clip import CustomCLIP, ProjectionHeads, TextTower, bilingual_tokenizer
 from helpers.locked_tower import ImageBackbone, LockedImageTower, load_image_tower
 
@@ -52,11 +59,13 @@ class BertCLIPBundle(Bundle):
         Raises:
             ValueError: one of the two is something else.
         """
-        tokenizer = AutoTokenizer.from_pretrained(text_model)
-        return cls.of(load_image_tower(image_tower), load_bert(text_model), tokenizer, **changes)
+        bert = load_bert(text_model)
+        return cls.of(load_image_tower(image_tower), bert, AutoTokenizer.from_pretrained(text_model), **changes)
 
     @classmethod
-    def of(cls, backbone: ImageBackbone, bert: PreTrainedModel, tokenizer, **changes: object) -> BertCLIPBundle:
+    def of(
+        cls, backbone: ImageBackbone, bert: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, **changes: object
+    ) -> BertCLIPBundle:
         """The same from towers that are in memory already."""
         config = BertCLIPConfig(**changes)
         image = LockedImageTower(backbone, config.dim, config.dropout)
@@ -82,6 +91,7 @@ class BertCLIPBundle(Bundle):
         """Write the folder that `load` reads, made if need be; config.json last, since it makes it a BertCLIP."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).unlink(missing_ok=True)  # of an earlier one, which is a BertCLIP no longer from here on
         self.model.image.backbone.save(folder / IMAGE)
         self.model.text.backbone.save_pretrained(folder / TEXT)
         self.tokenizer.save_pretrained(folder / TEXT)
@@ -99,7 +109,7 @@ class BertCLIPBundle(Bundle):
 
 def load_bert(name: str | Path) -> PreTrainedModel:
     """A text encoder by hub id or folder, without the pooling layer of BERT's sentence-pair game."""
-    kind = AutoConfig.from_pretrained(name).model_type
+    kind = kind_of(name)
     if kind not in TEXT_KINDS:
         raise ValueError(f"{name}: a {kind}, not one of {', '.join(TEXT_KINDS)}")
     pooler = {} if kind in ("distilbert", "electra") else {"add_pooling_layer": False}  # those two never had one
@@ -109,7 +119,7 @@ def load_bert(name: str | Path) -> PreTrainedModel:
     return bert
 
 
-def new_bert(texts: Sequence[str], **changes: object) -> tuple[BertModel, object]:
+def new_bert(texts: Sequence[str], **changes: object) -> tuple[BertModel, PreTrainedTokenizerBase]:
     """A small BERT that knows nothing yet, and a tokenizer of the characters and word pieces of `texts`.
 
     `changes` are fields of `BertConfig` other than the vocabulary.

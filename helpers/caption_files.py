@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from pathlib import Path
 
 
@@ -35,10 +36,11 @@ def _token_rows(path: Path) -> Iterable[tuple[str, str]]:
 
 
 def _csv_rows(path: Path) -> Iterable[tuple[str, str]]:
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    if not lines:
+    text = path.read_text(encoding="utf-8-sig")
+    if not text.strip():
         raise ValueError(f"{path}: empty")
-    rows = csv.reader(lines, delimiter="|" if "|" in lines[0] else ",")
+    delimiter = "|" if "|" in text.partition("\n")[0] else ","
+    rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter)  # splitlines would cut captions at odd spaces
     columns = [column.strip() for column in next(rows)]
     named = {"filename", "text"} <= set(columns)  # as download-images and filter-pairs have them
     name, caption = (columns.index("filename"), columns.index("text")) if named else (0, -1)
@@ -58,7 +60,7 @@ def read_split_list(path: str | Path) -> dict[str, str]:
         content = json.loads(text)
         rows = content.get("images") if isinstance(content, dict) else None
     else:
-        rows = list(csv.DictReader(text.splitlines()))
+        rows = list(csv.DictReader(StringIO(text, newline="")))
     if not rows or not {"filename", "split"} <= set(rows[0]):
         raise ValueError(f"{path}: a split list has the columns filename and split")
     return {row["filename"]: row["split"].replace("restval", "train") for row in rows}

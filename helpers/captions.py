@@ -62,8 +62,9 @@ class CaptionData:
         """Captions in "en", "zh" or, by turns, "both". Raises ValueError if a picture has none."""
         both = [alternate(en, zh) for en, zh in zip(self.captions, self.captions_zh, strict=True)]
         captions = {"en": self.captions, "zh": self.captions_zh, "both": both}[language]
-        if not all(captions):
-            raise ValueError(f"not every picture has a caption in {language!r}")
+        if without := [name for name, group in zip(self.names, captions, strict=True) if not group]:
+            some = f"{len(without)} of {len(self)} pictures, {without[0]} for one,"
+            raise ValueError(f"{some} have no caption in {language!r}")
         return captions
 
     def first(self, count: int) -> CaptionData:
@@ -185,7 +186,7 @@ def read_folder(folder: Path, split: str, split_list: str | Path | None = None) 
 
     Captions stand in captions.csv (`image,caption`, `image,comment_number,comment`, with a comma or a bar, or
     `text,url,filename` as `filter-pairs` writes it) or in a file of the original form of Flickr8k and Flickr30k,
-    `*.token`: `1000092795.jpg#0<tab>Two young guys ...`. Captions with Chinese characters are the Chinese ones.
+    `*.token`: `1000092795.jpg#0<tab>Two young guys ...`. What is mostly in Chinese characters is a Chinese caption.
     """
     captions = read_caption_file(folder)
     place = folder / "images" if (folder / "images").is_dir() else folder
@@ -196,11 +197,16 @@ def read_folder(folder: Path, split: str, split_list: str | Path | None = None) 
     stamps = digest(_stamp(place / name) for name in names)
     return CaptionData(
         pictures=LazyPictures(len(names), lambda i: load_image(place / names[i])),
-        captions=[[text for text in captions[name] if not HAN.search(text)] for name in names],
-        captions_zh=[[text for text in captions[name] if HAN.search(text)] for name in names],
+        captions=[[text for text in captions[name] if not is_chinese(text)] for name in names],
+        captions_zh=[[text for text in captions[name] if is_chinese(text)] for name in names],
         names=names,
         source=f"{folder.resolve()} {stamps}",
     )
+
+
+def is_chinese(text: str) -> bool:
+    """Whether at least half of the letters are Chinese characters."""
+    return 2 * len(HAN.findall(text)) >= max(1, sum(map(str.isalpha, text)))
 
 
 def _stamp(path: Path) -> str:

@@ -18,7 +18,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from helpers.bert_clip import BERT_CLIP, BertCLIPBundle
-from helpers.bundle import Bundle, model_type
+from helpers.bundle import Bundle, kind_of, model_type
 from helpers.cache import cached, digest
 from helpers.clip_bundle import MODEL_TYPE, CLIPBundle
 from helpers.config import autocast, pick_device, pick_dtype
@@ -115,6 +115,9 @@ class ChineseCLIPBackend:
     def __init__(self, name: str | Path, device: str, dtype: torch.dtype) -> None:
         from transformers import ChineseCLIPModel, ChineseCLIPProcessor
 
+        kind = kind_of(name)
+        if kind != "chinese_clip":  # its weights would be left out, and random ones drawn
+            raise ValueError(f"{name}: a {kind}, neither a model of ours nor a Chinese CLIP")
         model = ChineseCLIPModel.from_pretrained(name).eval()
         self.logit_scale = model.logit_scale.float().exp().item()  # before it is rounded to bfloat16
         self.model = model.to(device, dtype)

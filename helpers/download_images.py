@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from helpers.fetch import Failure, Limits, fetch
 from helpers.images import ImageError, load_image
-from helpers.pair_files import Pair, PairFile, write_rows
+from helpers.pair_files import PairFile, WebPair, write_rows
 
 FAILURES, UNFINISHED = "failures.csv", ".unfinished"  # in the folder of the pictures
 
@@ -53,6 +53,7 @@ def download_images(source: Path, folder: Path, limits: Limits, workers: int = 1
     wanted = {pair.filename for pair in pairs}
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)  # of a run that was killed
+    (folder / FAILURES).unlink(missing_ok=True)  # of an earlier run: this one will say what fails now
     there = wanted & set(os.listdir(folder))
     print(f"{len(there):,} of {len(wanted):,} pictures are there already", file=sys.stderr)
 
@@ -68,17 +69,15 @@ def download_images(source: Path, folder: Path, limits: Limits, workers: int = 1
     (folder / UNFINISHED).rmdir()
     if failures:
         write_rows(folder / FAILURES, Outcome._fields, sorted(failures))
-    else:
-        (folder / FAILURES).unlink(missing_ok=True)
     return Counts(len(there), downloaded, len(failures))
 
 
 class Job(NamedTuple):
-    pair: Pair
+    pair: WebPair
     fault: str | None  # why there is nothing to fetch for this row
 
 
-def to_fetch(pairs: Iterable[Pair], there: set[str]) -> Iterator[Job]:
+def to_fetch(pairs: Iterable[WebPair], there: set[str]) -> Iterator[Job]:
     """Each picture that is not there, once, and the rows at fault."""
     url_of: dict[str, str] = {}
     for pair in pairs:

@@ -43,9 +43,13 @@ def _image_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, bloc
     """How many texts of others are better than the best own one, a block of pictures at a time."""
     for start in range(0, len(images), block):
         scores = images[start : start + block] @ texts.T  # (b, D) @ (D, M) -> (b, M)
-        own = owners == np.arange(start, start + len(scores))[:, None]  # (b, M)
-        best = np.where(own, scores, -np.inf).max(1, keepdims=True)  # (b, 1)
-        yield ((scores > best) & ~own).sum(1)
+        yield _ranks(scores, owners == np.arange(start, start + len(scores))[:, None])
+
+
+def _ranks(scores: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """How many of the others are better than the best own one: scores and own (Q, N) -> (Q,)."""
+    best = np.where(own, scores, -np.inf).max(1, keepdims=True)  # (Q, 1)
+    return ((scores > best) & ~own).sum(1)
 
 
 def recall_of_scores(scores: np.ndarray, relevant: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> dict[int, float]:
@@ -53,8 +57,7 @@ def recall_of_scores(scores: np.ndarray, relevant: np.ndarray, ks: Sequence[int]
 
     For scores that are no product of embeddings, as those of `helpers.hubness`; ranks count as in `recall_at_k`.
     """
-    best = np.where(relevant, scores, -np.inf).max(1, keepdims=True)  # (Q, 1)
-    ranks = ((scores > best) & ~relevant).sum(1)  # (Q,)
+    ranks = _ranks(scores, relevant)  # (Q,)
     return {k: 100 * float((ranks < k).mean()) for k in ks}
 
 

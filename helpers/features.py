@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from PIL import Image
 from tqdm import tqdm
 
-from helpers.bundle import Bundle, weights_digest
+from helpers.bundle import Bundle, network_of, weights_digest
 from helpers.cache import cached, digest
 from helpers.captions import CaptionData, LazyPictures, flatten
-from helpers.config import autocast
+from helpers.config import autocast, pick_dtype
 
 BATCH = 64
 BLOCK = 1000  # pictures whose features make one file of the cache
@@ -22,9 +24,11 @@ def image_features(bundle: Bundle, pictures: Sequence[Image.Image], device: str)
     """Pictures and their mirror images through the frozen backbone: (N, 2, F) float32."""
     backbone = bundle.model.image.backbone.eval().to(device, memory_format=torch.channels_last)
     blocks = []
-    with torch.inference_mode(), autocast(device):  # moved in here, a tower could never be trained again
-        for start in tqdm(range(0, len(pictures), BATCH), desc="image features", unit="batch", leave=False):
-            pixels = bundle.pixels([pictures[i] for i in range(start, min(start + BATCH, len(pictures)))]).to(device)
+    # the backbone was moved above: moved in inference mode, it could never be trained again
+    with ThreadPoolExecutor(os.cpu_count()) as pool, torch.inference_mode(), autocast(device):
+        for start in tqdm(range(0, len(pictures), BATCH), desc="pictures", unit="batch", leave=False):
+            seen = pool.map(pictures.__getitem__, range(start, min(start + BATCH, len(pictures))))  # decoded in threads
+            pixels = bundle.pixels(list(seen)).to(device)
             blocks.append(torch.stack([backbone(pixels), backbone(pixels.flip(-1))], dim=1).float().cpu())  # (B, 2, F)
     return torch.cat(blocks).numpy()
 
@@ -51,7 +55,16 @@ def cached_image_features(bundle: Bundle, data: CaptionData, device: str) -> np.
     Stored by the thousand: a run that was killed goes on with the next thousand.
     """
     backbone = bundle.model.image.backbone
-    key = digest(["images", weights_digest(backbone), bundle.preparation(), data.source, device, str(BLOCK)])
+    key = digest(
+        [
+            "images",
+            weights_digest(backbone),
+            bundle.preparation(),
+            data.source,
+            device,
+            str((BLOCK, pick_dtype(device))),
+        ]
+    )
     blocks = []
     for start in tqdm(range(0, len(data), BLOCK), desc="image features", unit="thousand", leave=False):
         pictures = LazyPictures(min(BLOCK, len(data) - start), lambda i, start=start: data.pictures[start + i])
@@ -61,8 +74,9 @@ def cached_image_features(bundle: Bundle, data: CaptionData, device: str) -> np.
 
 def cached_text_features(bundle: Bundle, texts: Sequence[str], device: str) -> np.ndarray:
     """Text features (M, F), from the cache if they are there."""
-    read_as = str((bundle.config.pooling, bundle.config.max_tokens))
-    key = digest(["texts", weights_digest(bundle.model.text.backbone), read_as, bundle.vocabulary(), device, *texts])
+    backbone = bundle.model.text.backbone
+    read_as = [bundle.vocabulary(), str((bundle.config.pooling, bundle.config.max_tokens, pick_dtype(device)))]
+    key = digest(["texts", weights_digest(backbone), network_of(backbone), *read_as, device, *texts])
     return cached(key, lambda: text_features(bundle, texts, device))
 
 

@@ -10,12 +10,9 @@ from dataclasses import dataclass
 from http.client import responses
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from socket import SHUT_RDWR, socket
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import Retry
 from urllib3.exceptions import HTTPError, InvalidHeader, NameResolutionError, NewConnectionError, ReadTimeoutError
 
 MAX_BYTES = 50_000_000  # a picture; more is a film or a trap
@@ -43,7 +40,7 @@ class Passing(Failure):
 @dataclass(frozen=True)
 class Limits:
     timeout: float = 10  # seconds to connect, and to wait for the next byte
-    deadline: float = 60  # seconds for a file, with all its retries
+    deadline: float = 60  # seconds for a file, with all its retries (but for headers that come byte by byte)
     retries: int = 3  # after a time-out, a lost connection, a body cut off, or a status code of PASSING
 
 
@@ -55,15 +52,14 @@ def fetch(url: str, path: Path, limits: Limits) -> None:
     if not url.lower().startswith(("http://", "https://")):
         raise Failure("not an http or https address")
     end = time.monotonic() + limits.deadline
-    with hang_up_after(limits.deadline):
-        for attempt in range(limits.retries + 1):
-            try:
-                return _receive(url, path, limits, end)
-            except Passing as failure:
-                pause = max(BACK_OFF * 2**attempt, min(failure.pause, MAX_PAUSE))
-                if attempt == limits.retries or time.monotonic() + pause >= end:
-                    raise
-            time.sleep(pause)
+    for attempt in range(limits.retries + 1):
+        try:
+            return _receive(url, path, limits, end)
+        except Passing as failure:
+            pause = max(BACK_OFF * 2**attempt, min(failure.pause, MAX_PAUSE))
+            if attempt == limits.retries or time.monotonic() + pause >= end:
+                raise
+        time.sleep(pause)
 
 
 def _receive(url: str, path: Path, limits: Limits, end: float) -> None:
@@ -71,7 +67,7 @@ def _receive(url: str, path: Path, limits: Limits, end: float) -> None:
     try:
         with _session().get(url, stream=True, timeout=limits.timeout) as response:
             _check_status(response)
-            with open(path, "wb") as file:
+            with hang_up_at(end, response), open(path, "wb") as file:
                 for chunk in response.iter_content(CHUNK):
                     file.write(chunk)
                     if file.tell() > MAX_BYTES:
@@ -122,9 +118,7 @@ def _failure(error: Exception, limits: Limits) -> Failure:
     return Failure("not a valid address or answer")
 
 
-# --- connections ---
-
-_of_thread = threading.local()  # .session, and .call: the download that is under way
+_of_thread = threading.local()
 
 
 def _session() -> requests.Session:
@@ -134,75 +128,21 @@ def _session() -> requests.Session:
         session.headers["User-Agent"] = USER_AGENT
         session.max_redirects = MAX_REDIRECTS
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # else a million hosts' cookies add up
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter())
     return _of_thread.session
 
 
-class _Call:
-    """A download under way, which may be ended from another thread."""
-
-    def __init__(self) -> None:
-        self.over = False
-        self.socket: socket | None = None
-
-    def wait_on(self, connected: socket) -> None:
-        self.socket = connected
-        if self.over:
-            self.hang_up()
-
-    def hang_up(self) -> None:
-        self.over = True
-        if self.socket is not None:
-            with suppress(OSError):  # closed already
-                socket.shutdown(self.socket, SHUT_RDWR)  # the plain one: under TLS, too, the reader wakes up
-
-
 @contextmanager
-def hang_up_after(seconds: float) -> Iterator[None]:
-    """Ends this thread's download in time: a server that sends a byte now and then never runs into a time-out."""
-    call = _of_thread.call = _Call()
-    timer = threading.Timer(seconds, call.hang_up)
+def hang_up_at(end: float, response: requests.Response) -> Iterator[None]:
+    """Ends the answer in time: a server that sends a byte now and then never runs into a time-out."""
+
+    def hang_up() -> None:
+        with suppress(OSError, RuntimeError, ValueError):  # it is over already
+            response.raw.shutdown()
+
+    timer = threading.Timer(max(0, end - time.monotonic()), hang_up)
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
-
-
-class _Watched:
-    """A connection that says on which socket its thread is going to wait for the answer."""
-
-    def getresponse(self):
-        _of_thread.call.wait_on(self.sock)
-        return super().getresponse()
-
-
-class _HTTPConnection(_Watched, HTTPConnection):
-    pass
-
-
-class _HTTPSConnection(_Watched, HTTPSConnection):
-    pass
-
-
-class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
-class _Adapter(HTTPAdapter):
-    """requests' own, with connections that are watched."""
-
-    def init_poolmanager(self, *args, **options) -> None:
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-
-    def proxy_manager_for(self, *args, **options):
-        manager = super().proxy_manager_for(*args, **options)
-        manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-        return manager

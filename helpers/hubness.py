@@ -13,6 +13,7 @@ import numpy as np
 
 def k_occurrence(scores: np.ndarray, k: int = 10) -> np.ndarray:
     """How often each item is among the k best of a query: scores (Q, N) -> counts (N,), whose mean is Q * k / N."""
+    k = min(k, scores.shape[1])
     nearest = np.argpartition(-scores, k - 1, axis=1)[:, :k]  # (Q, k)
     return np.bincount(nearest.ravel(), minlength=scores.shape[1])
 
@@ -33,6 +34,7 @@ def csls(scores: np.ndarray, bank: np.ndarray, k: int = 10) -> np.ndarray:
     Cross-domain similarity local scaling (Conneau et al. 2018, arXiv:1710.04087, section 2.3). The other half of the
     formula, the query's own mean, is the same for all items and so changes no ranking; it is left out.
     """
+    k = min(k, len(bank))
     best = np.partition(bank, -k, axis=0)[-k:]  # (k, N)
     return 2 * scores - best.mean(0)
 

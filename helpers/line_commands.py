@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers.command_line import PictureReader, as_json, load_pipeline
 from helpers.training_commands import positive
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ def add_line_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def run_lines(args: argparse.Namespace) -> int:
-    from helpers.__main__ import PictureReader, as_json, load_pipeline  # not above: that module imports this one
     from helpers.line_index import calibrated_queries
 
     reader, index = PictureReader(args.images), None

@@ -156,7 +156,9 @@ class LineIndex:
         if damaged:
             raise ValueError(f"{folder / damaged[0]}: damaged; delete the folder and build the index again")
         if fingerprint is not None and made_by != fingerprint:
-            raise ValueError(f"{folder}: this index was made with another model; build it again in another folder")
+            raise ValueError(
+                f"{folder}: this index was made with another model or number format; build it again in another folder"
+            )
         lines = parse_lines((folder / LINES).read_text(encoding="utf-8"))
         return cls(faiss.read_index(str(folder / INDEX)), lines, load_file(folder / CENTRE)["centre"], kind, made_by)
 

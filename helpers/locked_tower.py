@@ -5,7 +5,7 @@ LiT: Zhai et al. 2022, "LiT: Zero-Shot Transfer with Locked-image text Tuning" (
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from helpers.bundle import model_type
+from helpers.bundle import kind_of, model_type, network_of
 from helpers.clip import ProjectionHead
 from helpers.clip_bundle import MODEL_TYPE, CLIPBundle
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-class ImageBackbone(nn.Module):
-    """A trained image tower with its own way of preparing pictures. Nothing in it ever learns."""
+class ImageBackbone(nn.Module, ABC):
+    """A trained image tower, frozen for good, with its own way of preparing pictures."""
 
     def __init__(self, tower: nn.Module) -> None:
         super().__init__()
@@ -44,20 +44,24 @@ class ImageBackbone(nn.Module):
         return self(self.pixels([Image.new("RGB", (64, 64), "grey")])).shape[1]
 
     @abstractmethod
-    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor: ...
+    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """Pictures of any size -> normalised pixels (B, 3, S, S)."""
 
     @abstractmethod
-    def embed(self, pixels: torch.Tensor) -> torch.Tensor: ...
+    def embed(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels (B, 3, S, S) -> what the tower makes of them, (B, F) or (B, F, 1, 1)."""
 
     @abstractmethod
-    def preparation(self) -> str: ...
+    def preparation(self) -> str:
+        """How pictures are prepared and what network sees them, as text."""
 
     @abstractmethod
-    def save(self, folder: Path) -> None: ...
+    def save(self, folder: Path) -> None:
+        """Write a folder that `load_image_tower` reads."""
 
 
 class OwnBackbone(ImageBackbone):
-    """The image tower of a `CLIPBundle`, its projection head included."""
+    """The image tower of a `CLIPBundle`, its projection head included; saved as the whole CLIP."""
 
     def __init__(self, bundle: CLIPBundle) -> None:
         super().__init__(bundle.model.image)
@@ -100,7 +104,7 @@ class HubBackbone(ImageBackbone):
         raise ValueError(f"{self.name}: a {self.tower.config.model_type} gives no single vector a picture")
 
     def preparation(self) -> str:
-        return self.processor.to_json_string()
+        return self.processor.to_json_string() + network_of(self.tower)
 
     def save(self, folder: Path) -> None:
         self.tower.save_pretrained(folder)
@@ -114,6 +118,7 @@ def load_vision_model(name: str | Path) -> PreTrainedModel:
     """
     from transformers import AutoConfig, AutoModel, CLIPVisionModelWithProjection
 
+    kind_of(name)  # says so at once if there is no such model
     config = AutoConfig.from_pretrained(name)
     if config.model_type == "clip":  # how wide the projection is, the whole CLIP knows
         config.vision_config.projection_dim = config.projection_dim

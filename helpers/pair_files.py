@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Pair(NamedTuple):
+class WebPair(NamedTuple):
     """A picture and what is said of it; `row` holds all the columns, the unknown ones too."""
 
     text: str
@@ -32,13 +32,15 @@ class PairFile:
         missing = [name for name in ("text", "url", "filename") if name not in self.columns]
         if missing:
             raise ValueError(f"{path}: no column {', '.join(missing)}: the first line must be like text,url,filename")
+        if len(set(self.columns)) < len(self.columns):  # of two columns of one name only the last could be kept
+            raise ValueError(f"{path}: two columns have the same name, or none")
 
-    def __iter__(self) -> Iterator[Pair]:
+    def __iter__(self) -> Iterator[WebPair]:
         with self._rows() as rows:
             for row in rows:
                 # a short row lacks columns, and what a long one has too much stands under None
                 row = {name: row[name] or "" for name in self.columns}
-                yield Pair(row["text"].strip(), row["url"].strip(), row["filename"].strip(), row)
+                yield WebPair(row["text"].strip(), row["url"].strip(), row["filename"].strip(), row)
 
     @contextmanager
     def _rows(self) -> Iterator[csv.DictReader]:

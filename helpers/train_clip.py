@@ -1,4 +1,4 @@
-"""The two ways to train a CLIP: heads alone on stored features of frozen backbones, or everything."""
+"""Training a CLIP: heads alone on stored features of frozen backbones, or everything; and what all runs share."""
 
 from __future__ import annotations
 
@@ -132,6 +132,8 @@ def run_settings(
         "data": train.source,
         "captions": digest(text for group in train.in_language(language) for text in group),
         "language": language,
+        "tokenizer": digest([bundle.vocabulary()]),
+        "preparation": bundle.preparation(),
         **more,
         "processes": accelerator.num_processes,
         "backbones": [weights_digest(tower.backbone) for tower in (bundle.model.image, bundle.model.text)],

@@ -18,7 +18,6 @@ from helpers.training_config import TrainingConfig
 
 if TYPE_CHECKING:
     from helpers.captions import CaptionData
-    from helpers.config import Config
     from helpers.train import Progress
 
 
@@ -110,7 +109,7 @@ def run_train_clip(args: argparse.Namespace) -> int:
     from helpers.clip_bundle import CLIPBundle
     from helpers.train_clip import fine_tune, train_heads
 
-    train, val = load_training_data(args, profile)
+    train, val = load_training_data(args.data or profile.captions, args)
     seed_everything(args.seed)  # the new heads
     asked = given(args, "pooling", "dropout", "image_size")
     if args.start:
@@ -130,11 +129,11 @@ def run_train_lit(args: argparse.Namespace) -> int:
 
     profile = load_config(args.profile, **hub_needed(args.data, args.text_model, args.image_tower))
     from helpers.bert_clip import BertCLIPBundle, new_bert
-    from helpers.captions import flatten
+    from helpers.captions import DRAWN, flatten
     from helpers.locked_tower import load_image_tower
     from helpers.train_lit import train_lit
 
-    train, val = load_training_data(args, profile)
+    train, val = load_training_data(args.data or DRAWN, args)  # no set of Chinese captions is every reader's to load
     seed_everything(args.seed)  # the new heads and perhaps the new BERT
     asked = given(args, "pooling", "dropout")
     image_tower, text_model = args.image_tower or profile.locked_image_tower, args.text_model or profile.chinese_bert
@@ -146,14 +145,16 @@ def run_train_lit(args: argparse.Namespace) -> int:
     return report(args, train_lit(bundle, train, val, training_config(args), args.out, args.language, args.resume))
 
 
-def load_training_data(args: argparse.Namespace, profile: Config) -> tuple[CaptionData, CaptionData]:
-    """The training and the validation split; ValueError if they would be the same pictures."""
+def load_training_data(data: str, args: argparse.Namespace) -> tuple[CaptionData, CaptionData]:
+    """The training and the validation split; ValueError if they would be the same pictures or lack captions."""
     from helpers.captions import load_captions
 
-    data = args.data or profile.captions
     if Path(data).is_file() and not args.split_list:
         raise ValueError(f"{data}: one file cannot both train and validate; give --split-list, or a folder of splits")
-    return load_captions(data, "train", args.split_list), load_captions(data, "val", args.split_list)
+    splits = load_captions(data, "train", args.split_list), load_captions(data, "val", args.split_list)
+    for split in splits:
+        split.in_language(args.language)  # complains before large models are loaded
+    return splits
 
 
 def training_config(args: argparse.Namespace) -> TrainingConfig:
@@ -178,11 +179,15 @@ def run_evaluate_retrieval(args: argparse.Namespace) -> int:
     from helpers.config import load_config
 
     load_config("mini", **hub_needed(args.checkpoint, args.data))
+    from helpers.bert_clip import BERT_CLIP
+    from helpers.bundle import model_type
     from helpers.captions import load_captions
     from helpers.chinese_clip import ImageTextEncoder
     from helpers.clip_bundle import CLIPBundle
     from helpers.evaluate import retrieval
 
+    if args.image_size and model_type(args.checkpoint) == BERT_CLIP:
+        raise ValueError("--image-size: a locked tower takes pictures of one size")
     if args.image_size:
         encoder = ImageTextEncoder.of_bundle(CLIPBundle.load(args.checkpoint, image_size=args.image_size))
     else:
@@ -192,7 +197,7 @@ def run_evaluate_retrieval(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(figures))
         return 0
-    print(f"{figures['pictures']} pictures, {figures['captions']} captions")
+    print(f"{figures['pictures']} pictures, {figures['captions']} captions in {args.language!r}")
     for way in ("text_to_image", "image_to_text"):
         shares = "  ".join(f"R@{k} {v:.1f} (chance {figures['chance'][way][k]:.3g})" for k, v in figures[way].items())
         print(f"{way.replace('_', ' ')}: {shares}")

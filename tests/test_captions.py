@@ -184,8 +184,8 @@ def test_captions_with_chinese_characters_are_the_chinese_ones(pictures, tmp_pat
     splits = tmp_path / "splits.csv"
     splits.write_text("filename,split\na.png,train\nb.png,train\n", encoding="utf-8")
     data = load_captions(tmp_path, "train", splits)
-    assert data.captions == data.in_language("en") == [["a boat"], ["café, déjà vu"]]
-    assert data.captions_zh == data.in_language("zh") == [["小舟", "a 小 boat"], ["雨"]]
+    assert data.captions == data.in_language("en") == [["a boat", "a 小 boat"], ["café, déjà vu"]]
+    assert data.captions_zh == data.in_language("zh") == [["小舟"], ["雨"]]
     assert data.in_language("both") == [["a boat", "小舟", "a 小 boat"], ["café, déjà vu", "雨"]]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from helpers import __main__ as cli
+from helpers import line_commands
 from helpers.config import ASSETS
 from helpers.keywords import calibrated_scores, load_vocabulary
 from helpers.line_index import CENTRE, CONFIG, INDEX, KINDS, LINES, LineIndex, calibrated_queries
@@ -242,7 +243,7 @@ def pipeline():
 @pytest.fixture
 def run(pipeline, monkeypatch, capsys):
     """`python -m helpers lines ...` in this process: status, stdout, stderr."""
-    monkeypatch.setattr(cli, "load_pipeline", lambda profile: pipeline)
+    monkeypatch.setattr(line_commands, "load_pipeline", lambda profile: pipeline)
 
     def call(*arguments: object) -> tuple[int, str, str]:
         status = cli.main(["lines", *map(str, arguments)])

@@ -1,0 +1,61 @@
+"""What the commands share: pictures by their names, the models behind them, JSON, and complaints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from helpers.pipeline import ImageToPoem
+
+BATCH = 64  # pictures in memory at a time
+
+
+@cache
+def load_pipeline(profile: str) -> ImageToPoem:
+    from helpers.config import load_config
+
+    config = load_config(profile)  # before transformers is imported: it may switch the hub off
+    from transformers.utils import logging
+
+    from helpers.pipeline import ImageToPoem
+
+    logging.disable_progress_bar()  # stderr is for errors: loading takes a blink
+    return ImageToPoem(config)
+
+
+class PictureReader:
+    """Yields the readable pictures with their names, BATCH at a time; `status` becomes 2 if any was not readable."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.status = 0
+
+    def __iter__(self) -> Iterator[tuple[list[str], list[Image.Image]]]:
+        from helpers.images import ImageError, load_image
+
+        for start in range(0, len(self.names), BATCH):
+            paths, images = [], []
+            for name in self.names[start : start + BATCH]:
+                try:
+                    images.append(load_image(name))
+                    paths.append(name)
+                except ImageError as error:
+                    self.status = complain(error)
+            if images:
+                yield paths, images
+
+
+def as_json(record: dict) -> str:
+    return json.dumps(record, ensure_ascii=False)
+
+
+def complain(error: Exception) -> int:
+    """One clear line on stderr; the exit status."""
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2
