@@ -33,13 +33,8 @@ from helpers.pipeline import ImageToPoem
 from helpers.zero_shot import class_embeds
 
 WORDS = 10_000
-TEMPLATES = {
-    "bare word": ["{}"],
-    "一张{}的照片": ["一张{}的照片"],
-    "照片里有{}": ["照片里有{}"],
-    "美丽的{}": ["美丽的{}"],
-    "the four together": ["{}", "一张{}的照片", "照片里有{}", "美丽的{}"],
-}
+FOUR = ["一张{}的照片", "照片里有{}", "风景中的{}", "{}，一幅美丽的风景"]  # as in notebook 02
+TEMPLATES = {"{}": ["{}"], **{template: [template] for template in FOUR}, "the four together": FOUR}
 
 
 def seconds(run: Callable[[], object], times: int = 1) -> float:
