@@ -25,6 +25,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from helpers.cache import cached, digest
 from helpers.images import ImageError, load_image
 from helpers.pair_files import PairFile, write_rows
 from helpers.verse import is_han
@@ -173,17 +174,22 @@ class Sieve:
                 for seen, pairs in looks:
                     for i in pairs:
                         self.reasons[i], self.digests[i] = seen.fault, seen.digest
-                if encoder:
-                    self._measure(encoder, [(seen.picture, pairs) for seen, pairs in looks if not seen.fault])
+                good = [(seen.picture, pairs) for seen, pairs in looks if not seen.fault]
+                if encoder and good:
+                    self._measure(encoder, good)
                 progress.update(len(block))
 
     def _measure(self, encoder: ImageTextEncoder, pictures: Sequence[tuple[Image.Image, list[int]]]) -> None:
-        """The cosine of each picture and of the texts that are paired with it."""
-        image_embeds = encoder.encode_images([picture for picture, _ in pictures])  # (B, D)
-        owners = [(row, i) for row, (_, pairs) in enumerate(pictures) for i in pairs]
-        text_embeds = encoder.encode_texts([self.texts[i] for _, i in owners])  # (M, D)
-        for (row, i), text_embed in zip(owners, text_embeds, strict=True):
-            self.cosines[i] = image_embeds[row] @ text_embed
+        """The cosine of each picture and of the texts that are paired with it, kept for a run that is started again."""
+        rows, pairs = zip(*((row, i) for row, (_, of) in enumerate(pictures) for i in of), strict=True)
+        texts = [self.texts[i] for i in pairs]  # (M,)
+        key = digest([encoder.backend.fingerprint, *(self.digests[i].hex() for i in pairs), *texts])
+
+        def compute() -> np.ndarray:
+            image_embeds = encoder.encode_images([picture for picture, _ in pictures])[list(rows)]  # (M, D)
+            return (image_embeds * encoder.encode_texts(texts)).sum(1)
+
+        self.cosines[list(pairs)] = cached(key, compute)
 
     def reject_repeats(self, most: int) -> None:
         """Boilerplate, which stands under many pictures, and placeholders, which stand over many texts."""

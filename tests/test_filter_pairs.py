@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -187,6 +188,8 @@ def test_duplicates(reasons, folder) -> None:
 class Encoder:
     """Knows how red a picture is, and how many characters a text has."""
 
+    backend = SimpleNamespace(fingerprint="redness")
+
     def __init__(self) -> None:
         self.pictures = self.texts = 0
 
@@ -214,6 +217,7 @@ def test_the_lowest_cosines(reasons, monkeypatch) -> None:
     assert reasons(pairs, RULES, encoder, 1 / 3) == ["", far, "", "", "", "", far, "", far, *others]
     assert (encoder.pictures, encoder.texts) == (8, 9)  # each picture once, and nothing for what is rejected anyway
     assert reasons(pairs, RULES, encoder, 0.1) == [""] * 8 + [far, *others]
+    assert (encoder.pictures, encoder.texts) == (8, 9)  # started again, it goes on with what it has
 
 
 # --- the command ---
