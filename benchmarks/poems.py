@@ -69,6 +69,7 @@ def main() -> None:
     report["humans"] = figures([(p.keywords, p.lines) for p in poems], training_lines)
     for name, options in {
         "as_shipped": {},
+        "with_tones": {"tone": True},
         "without_keyword_bonus": {"keyword_bonus": 0.0},
         "length_only": {"rhyme": False, "no_repeat": False, "keyword_bonus": 0.0},
     }.items():

@@ -24,6 +24,7 @@ from transformers import (
 from helpers.decoding import KeywordBonus
 from helpers.poems import KEYWORD_PREFIX, source_text, target_text
 from helpers.quantize import load_pretrained
+from helpers.tone_pattern import ToneConstraint
 from helpers.verse import FORMS, VerseConstraint
 
 PAD, EOS, UNK = "<pad>", "</s>", "<unk>"
@@ -107,6 +108,7 @@ class PoemWriter:
         *,
         rhyme: bool = True,
         no_repeat: bool = True,
+        tone: bool = False,
         keyword_bonus: float = KEYWORD_BONUS,
         temperature: float = 0.7,
         top_p: float = 0.9,
@@ -114,9 +116,9 @@ class PoemWriter:
         """`n` quatrains for each of the keyword sets, sampled (nucleus sampling, Holtzman et al. 2020).
 
         The lines are always of the form's length; `rhyme` and `no_repeat` are the further constraints of
-        `verse.VerseConstraint`, and `keyword_bonus` is that of `decoding.KeywordBonus` (0: none). A larger batch draws
-        other random numbers: for the same seed a keyword set then gets other poems. Raises ValueError for an unknown
-        form, no keywords, or n < 1.
+        `verse.VerseConstraint`, `tone` is that of `tone_pattern.ToneConstraint`, and `keyword_bonus` that of
+        `decoding.KeywordBonus` (0: none). A larger batch draws other random numbers: for the same seed a keyword set
+        then gets other poems. Raises ValueError for an unknown form, no keywords, or n < 1.
         """
         check_request(keyword_sets, form, n)
         rows = [tuple(keywords) for keywords in keyword_sets for _ in range(n)]  # B = len(keyword_sets) * n
@@ -128,6 +130,8 @@ class PoemWriter:
             if keyword_bonus:
                 processors.append(KeywordBonus(self.tokenizer, rows, poems, FORMS[form], keyword_bonus))
             processors.append(VerseConstraint(self.tokenizer, FORMS[form], poems, rhyme=rhyme, no_repeat=no_repeat))
+            if tone:
+                processors.append(ToneConstraint(self.tokenizer, FORMS[form], poems))
             lines = self._next_lines(sources, FORMS[form], processors, temperature=temperature, top_p=top_p)
             for poem, line in zip(poems, lines, strict=True):
                 poem.append(line)

@@ -96,17 +96,20 @@ def tone_pattern(line: str) -> str:
     return "".join("中" if len(found := tones(char)) == 2 else "".join(found) or "?" for char in line)
 
 
-def _is_tonal(poem: Poem) -> bool:
-    """Characters 2, 4, 6 alternate, couplets oppose each other (对), the second takes up the first (粘).
+def in_tonal_order(poem: Poem, first: str) -> bool:
+    """Whether 平 and 仄 keep their order in the lines so far, if character 2 of line 1 is `first` of the two.
 
-    The tone of one character then settles all others: try both, and let doubtful characters pass.
+    Characters 2, 4, 6 alternate, couplets oppose each other (对), the second takes up the first (粘): the tone of one
+    character settles all others. Those with both tones, or in no table, pass.
     """
-    for first, other in ("平仄", "仄平"):
-        tone = ((other, first), (first, other), (first, other), (other, first))  # [line][i % 4 == 1]
-        places = ((n, i, char) for n, line in enumerate(poem) for i, char in enumerate(line) if i % 2)
-        if all(tone[n][i % 4 == 1] in (tones(char) or "平仄") for n, i, char in places):
-            return True
-    return False
+    places = ((n, i, char) for n, line in enumerate(poem) for i, char in enumerate(line) if i % 2)
+    return all(tone_at(first, n, i) in (tones(char) or "平仄") for n, i, char in places)
+
+
+def tone_at(first: str, line: int, place: int) -> str:
+    """The tone that the order asks for at a place, 1, 3 or 5 from 0, of a line, 0 to 3; see `in_tonal_order`."""
+    opposite = (line in (1, 2)) != (place % 4 == 3)
+    return "平仄"["平仄".index(first) ^ opposite]
 
 
 def _repeats(poem: Poem) -> list[str]:
@@ -134,11 +137,11 @@ def check(poem: Poem) -> dict:
         "rhyme_group": min(shared, key=lambda g: sum(_table()[c]["平", g][1] for c in ends), default=None),
         "repeats": _repeats(poem),
         "tones": [tone_pattern(line) for line in poem],
-        "tonal": form is not None and _is_tonal(poem),
+        "tonal": form is not None and any(in_tonal_order(poem, first) for first in "平仄"),
     }
 
 
-class _Vocabulary(NamedTuple):
+class VerseVocabulary(NamedTuple):
     """A tokenizer's V tokens as verse sees them; its C Han characters are numbered from 1, 0 means none."""
 
     number: dict[str, int]  # character -> 1 ... C
@@ -154,7 +157,8 @@ class _Vocabulary(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def _vocabulary(tokenizer: PreTrainedTokenizerBase, size: int) -> _Vocabulary:
+def verse_vocabulary(tokenizer: PreTrainedTokenizerBase, size: int) -> VerseVocabulary:
+    """The first `size` tokens of a tokenizer; computed once for each."""
     pieces = tokenizer.convert_ids_to_tokens(range(size))
     special = set(tokenizer.all_special_tokens)
     texts = ["" if piece is None or piece in special else piece.removeprefix("▁") for piece in pieces]
@@ -167,7 +171,7 @@ def _vocabulary(tokenizer: PreTrainedTokenizerBase, size: int) -> _Vocabulary:
     pairs = torch.tensor(sorted(contain), dtype=torch.long).reshape(-1, 2)
     usual = [{group for tone, group in _usual(text[-1:]) if tone == "平"} for text in texts]
     groups = {group: row for row, group in enumerate(sorted(set().union(*usual)))}
-    return _Vocabulary(
+    return VerseVocabulary(
         number=number,
         groups=groups,
         length=torch.tensor([len(text) for text in texts]),
@@ -212,7 +216,7 @@ class VerseConstraint(LogitsProcessor):
         if not earlier or max(map(len, earlier)) > 3:
             raise ValueError("earlier needs one entry for each prompt, of at most three lines")
         self.line_length, self.no_repeat = line_length, no_repeat
-        self.vocabulary = _vocabulary(tokenizer, len(tokenizer))
+        self.vocabulary = verse_vocabulary(tokenizer, len(tokenizer))
         self.fits = self._fits(tokenizer.eos_token_id)  # (line_length + 1, V)
         self.inside = torch.arange(line_length + 1)[:, None] != self.vocabulary.length  # (line_length + 1, V)
         self.endings = torch.stack([self._endings(lines) for lines in earlier]) if rhyme else None  # (P, V)
@@ -282,7 +286,7 @@ class VerseConstraint(LogitsProcessor):
         repeated[row, v.tokens[shift + torch.arange(len(row), device=device)]] = True
         return repeated
 
-    def _on(self, device: torch.device) -> _Vocabulary:
+    def _on(self, device: torch.device) -> VerseVocabulary:
         """Move the tables to the model's device, once."""
         if self.fits.device != device:
             tensors = {k: x.to(device) for k, x in self.vocabulary._asdict().items() if torch.is_tensor(x)}
