@@ -187,7 +187,7 @@ def run_evaluate_retrieval(args: argparse.Namespace) -> int:
     from helpers.evaluate import retrieval
 
     if args.image_size and model_type(args.checkpoint) == BERT_CLIP:
-        raise ValueError("--image-size: a locked tower takes pictures of one size")
+        raise ValueError(f"{args.checkpoint}: a locked tower takes pictures of one size, so no --image-size")
     if args.image_size:
         encoder = ImageTextEncoder.of_bundle(CLIPBundle.load(args.checkpoint, image_size=args.image_size))
     else:

@@ -171,7 +171,7 @@ def test_two_pictures_of_one_name_get_two_cards(run, tmp_path, pictures) -> None
 
 
 def test_many_pictures_are_answered_in_order(run, monkeypatch, tmp_path, pictures) -> None:
-    monkeypatch.setattr(cli, "BATCH", 2)
+    monkeypatch.setattr("helpers.command_line.BATCH", 2)
     names = [str(tmp_path / f"{i}.png") for i in range(5)]
     for name, picture in zip(names, pictures, strict=True):
         picture.save(name)

@@ -54,7 +54,7 @@ def test_retrieval_as_json(run, data) -> None:
 def test_retrieval_as_text(run, data) -> None:
     status, out, _ = run("evaluate", "retrieval", "--checkpoint", MINI, *data)
     head, *ways = out.splitlines()
-    assert status == 0 and head == "4 pictures, 8 captions" and len(ways) == 2
+    assert status == 0 and head == "4 pictures, 8 captions in 'en'" and len(ways) == 2
     for line, way in zip(ways, ("text to image: R@1 ", "image to text: R@1 "), strict=True):
         assert line.startswith(way) and "(chance 25)" in line and line.endswith("R@10 100.0 (chance 100)")
 
@@ -236,7 +236,7 @@ def test_train_lit_and_evaluate(run, chinese, bundle_folder, tmp_path) -> None:
     figures = json.loads(stdout)
     assert status == 0 and (figures["pictures"], figures["captions"]) == (4, 4)
     assert figures["text_to_image"]["10"] == figures["image_to_text"]["10"] == 100
-    assert run(*evaluate)[1].startswith("4 pictures, 4 captions\n")
+    assert run(*evaluate)[1].startswith("4 pictures, 4 captions in 'zh'\n")
     assert complaint(run(*evaluate, "--image-size", 64), out)  # of a locked tower it cannot be changed
     assert complaint(run("evaluate", "retrieval", "--checkpoint", out, *chinese, "--language", "en"), "en")
 
