@@ -55,16 +55,8 @@ def cached_image_features(bundle: Bundle, data: CaptionData, device: str) -> np.
     Stored by the thousand: a run that was killed goes on with the next thousand.
     """
     backbone = bundle.model.image.backbone
-    key = digest(
-        [
-            "images",
-            weights_digest(backbone),
-            bundle.preparation(),
-            data.source,
-            device,
-            str((BLOCK, pick_dtype(device))),
-        ]
-    )
+    computed_as = str((device, pick_dtype(device), BLOCK))
+    key = digest(["images", weights_digest(backbone), bundle.preparation(), data.source, computed_as])
     blocks = []
     for start in tqdm(range(0, len(data), BLOCK), desc="image features", unit="thousand", leave=False):
         pictures = LazyPictures(min(BLOCK, len(data) - start), lambda i, start=start: data.pictures[start + i])

@@ -75,8 +75,9 @@ def fit(
     loss: Loss = contrastive_loss,
     workers: int = 0,
 ) -> Progress:
-    """Train `model`, a CustomCLIP or its ProjectionHeads, from the last checkpoint in `folder` if there is one.
+    """Train `model` from the last checkpoint in `folder` if there is one.
 
+    It is a CustomCLIP or what is left of one to train, its `ProjectionHeads` or its `LockedCLIP`.
     `workers`: processes that prepare batches, worth their start only where that takes longer than indexing.
     Returns the losses of all steps and, on the main process, the figures of all epochs, also those before a restart.
     """
