@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from helpers.captions import CaptionData
     from helpers.train import Progress
 
+FILE_HELP = "@FILE: options from a file, # begins a comment; of an option that is given twice the later one counts."
+
 
 def add_training_commands(commands: argparse._SubParsersAction) -> None:
     train = commands.add_parser("train", help="train a model").add_subparsers(required=True, metavar="MODEL")
@@ -49,7 +51,7 @@ def add_training_commands(commands: argparse._SubParsersAction) -> None:
 
 def add_training_command(train: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
     """What both kinds of training can be told. `train lit @FILE` reads options from a file, with comments after #."""
-    parser = train.add_parser(name, help=text, fromfile_prefix_chars="@", epilog="@FILE: options from a file.")
+    parser = train.add_parser(name, help=text, fromfile_prefix_chars="@", epilog=FILE_HELP)
 
     def words(line: str) -> list[str]:
         try:
