@@ -13,6 +13,7 @@ import json
 import math
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -54,6 +55,28 @@ def perplexity(writer: PoemWriter, poems: list[Quatrain]) -> float:
     return math.exp(nats.item() / characters.sum().item())
 
 
+def trigram_perplexity(lines: list[str], poems: list[Quatrain]) -> float:
+    """The same of a trigram of characters, for scale: interpolated as by Witten and Bell (1991), without keywords.
+
+    `lines` are those of the training poems, four a poem; characters that occur once there count as one unknown one.
+    """
+    from nltk.lm import Vocabulary, WittenBellInterpolated
+    from nltk.util import everygrams
+
+    training = [line_tokens(lines[start : start + 4]) for start in range(0, len(lines), 4)]
+    vocabulary = Vocabulary((token for poem in training for token in poem), unk_cutoff=2)
+    model = WittenBellInterpolated(3, vocabulary=vocabulary)
+    model.fit(everygrams(poem, max_len=3) for poem in training)
+    rows = [line_tokens(poem.lines) for poem in poems]
+    bits = -sum(model.logscore(row[i], row[i - 2 : i]) for row in rows for i in range(2, len(row)))
+    return 2 ** (bits / sum(len("".join(poem.lines)) for poem in poems))
+
+
+def line_tokens(lines: Sequence[str]) -> list[str]:
+    """Characters with an end after each line, as the T5 has them, and two starts for the first character's context."""
+    return ["<s>", "<s>", *(token for line in lines for token in (*line, "</s>"))]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ccpc", type=Path, required=True)
@@ -63,9 +86,11 @@ def main() -> None:
     args = parser.parse_args()
 
     writer = PoemWriter.from_pretrained(args.model)
-    training_lines = set(args.lines.read_text(encoding="utf-8").split())
+    lines = args.lines.read_text(encoding="utf-8").split()
+    training_lines = set(lines)
     poems = random.Random(0).sample([poem for poem in read_ccpc(args.ccpc) if poem.keywords], args.n)
     report: dict[str, object] = {"poems": len(poems), "perplexity_per_character": perplexity(writer, poems)}
+    report["trigram_perplexity_per_character"] = trigram_perplexity(lines, poems)
     report["humans"] = figures([(p.keywords, p.lines) for p in poems], training_lines)
     for name, options in {
         "as_shipped": {},
