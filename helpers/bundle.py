@@ -90,6 +90,7 @@ def model_type(name: str | Path) -> str | None:
 
 def kind_of(name: str | Path) -> str:
     """The same for a model of `transformers`, by folder or hub id; ValueError if it can be neither."""
-    if model_type(name) is None and not is_hub_id(name):
+    kind = model_type(name)
+    if kind is None and not is_hub_id(name):
         raise ValueError(f"{name}: neither a folder with a model nor a hub id like owner/name")
-    return model_type(name) or AutoConfig.from_pretrained(name).model_type
+    return kind or AutoConfig.from_pretrained(name).model_type

@@ -141,8 +141,8 @@ def look_at(folder: Path, rules: Rules, keep: bool, name: str) -> Look:
         picture = load_image(path)
     except ImageError:
         return Look("picture unreadable")
-    digest = hashlib.sha256(path.read_bytes()).digest()
-    return Look(rules.picture_fault(picture), digest, picture if keep else None)
+    content = hashlib.sha256(path.read_bytes()).digest()
+    return Look(rules.picture_fault(picture), content, picture if keep else None)
 
 
 class Sieve:

@@ -109,3 +109,17 @@ def squares_folder(tmp_path_factory) -> Path:
     (folder / "captions.csv").write_text("\n".join(rows), encoding="utf-8")
     (folder / "splits.csv").write_text("\n".join(splits), encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def one_thread():
+    """As in the training processes that a test starts: more threads would add in another order."""
+    import torch
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(True)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+    AcceleratorState._reset_state(True)

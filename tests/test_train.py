@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from helpers.__main__ import main
@@ -21,19 +20,10 @@ from helpers.clip_bundle import CLIPBundle
 from helpers.train import TrainingConfig, checkpoints, parameter_groups
 from helpers.train_clip import fine_tune, train_heads
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ROOT = Path(__file__).parents[1]
 RATES = {"head_lr": 3e-3, "image_lr": 2e-4, "text_lr": 1e-4}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in the processes started here: more would add in another order."""
-    AcceleratorState._reset_state(True)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-    AcceleratorState._reset_state(True)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from test_train import KILLED, start
 
@@ -22,21 +21,12 @@ from helpers.train import checkpoints
 from helpers.train_lit import train_lit
 from helpers.training_config import TrainingConfig
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 COLOURS = {"red": "红", "green": "绿", "blue": "蓝", "yellow": "黄"}
 GROUNDS = {"black": "黑", "white": "白", "grey": "灰"}
 SIDES = {"left": "左", "right": "右"}
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in the processes started here: more would add in another order."""
-    AcceleratorState._reset_state(True)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-    AcceleratorState._reset_state(True)
 
 
 @pytest.fixture(scope="module")
