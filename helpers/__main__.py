@@ -1,5 +1,6 @@
 """The command line: python -m helpers poem IMAGE... | keywords IMAGE... | lines IMAGE...
-                                | train clip | train lit | evaluate retrieval | download-images CSV | filter-pairs CSV
+                                | train clip | train lit | train poem | evaluate retrieval
+                                | download-images CSV | filter-pairs CSV
 
 An image that cannot be read costs one line on stderr and makes the exit status 2; the others are still answered.
 """

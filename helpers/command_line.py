@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -59,3 +60,17 @@ def complain(error: Exception) -> int:
     """One clear line on stderr; the exit status."""
     print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
     return 2
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"not at least 1: {text}")
+    return int(text)
+
+
+def hub_needed(*names: str | None) -> dict[str, bool]:
+    """The change to a `Config` by which it asks the hub, if one of the names is to be found there."""
+    from helpers.caption_files import is_hub_id
+
+    return {"offline": False} if any(name and is_hub_id(name) for name in names) else {}

@@ -27,6 +27,8 @@ class Config:
     image_size: int  # pixels
     locked_image_tower: str  # what notebook 02 trains its BertCLIP from
     chinese_bert: str  # "new" for one without any training
+    poem_base: str  # what notebook 03 makes a poem model of
+    poems: str  # the folder of poems for that, in splits
     offline: bool = False  # never ask the hub
     keywords: int = 4  # words of the picture that go into the poem; CCPC has four a poem too
     candidates: int = 8  # poems written for a picture, of which one is chosen
@@ -45,6 +47,8 @@ PROFILES = {
         image_size=128,
         locked_image_tower=str(ASSETS / "image_text"),
         chinese_bert="new",
+        poem_base=str(ASSETS / "poem_base"),
+        poems=str(ASSETS / "poems"),
         offline=True,
     ),
     "full": Config(
@@ -56,6 +60,8 @@ PROFILES = {
         image_size=224,
         locked_image_tower="openai/clip-vit-base-patch16",
         chinese_bert="hfl/chinese-roberta-wwm-ext",
+        poem_base="Langboat/mengzi-t5-base",
+        poems="data/ccpc",
     ),
 }
 

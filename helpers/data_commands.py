@@ -7,7 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
-from helpers.training_commands import positive
+from helpers.command_line import positive
 
 
 def add_data_commands(commands: argparse._SubParsersAction) -> None:
@@ -77,8 +77,8 @@ def run_download_images(args: argparse.Namespace) -> int:
 
 
 def run_filter_pairs(args: argparse.Namespace) -> int:
+    from helpers.command_line import hub_needed
     from helpers.config import ASSETS, load_config
-    from helpers.training_commands import hub_needed
 
     if args.model and not args.drop_lowest:
         raise ValueError("--model is for --drop-lowest: say which share is to go, as in --drop-lowest 0.1")

@@ -1,78 +1,80 @@
-"""A nudge towards the keywords while a line is written: weighted decoding (Ghazvininejad et al. 2017, Hafez).
+"""Ways to choose the next token: options of transformers' `generate` by name, and contrastive search.
 
-A small model mentions few of the words it was given. Adding a bonus to the scores of their tokens makes it mention
-more, at some cost in fluency; the bonus leaves hard constraints alone, since nothing added to -inf makes it finite.
+Contrastive search has left the library (it is fetched from the hub now, as code to trust); `generate` takes a decoding
+loop of one's own, with the cache, the processors and the stopping rules prepared for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
-from transformers import LogitsProcessor, PreTrainedTokenizerBase
+from torch import Tensor
+from torch.nn.functional import normalize
+from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
+from transformers.modeling_outputs import BaseModelOutput
 
-CONTINUE = 6.0  # nats for the rest of a keyword once it has begun: half a word is no word
+Decoding = Mapping[str, object]
 
 
-class KeywordBonus(LogitsProcessor):
-    """Adds `bonus` nats to the first token of every keyword that is due, and more to the rest of one begun.
+def contrastive_search(
+    model: PreTrainedModel,
+    input_ids: Tensor,
+    logits_processor: LogitsProcessorList,
+    stopping_criteria: StoppingCriteriaList,
+    generation_config: GenerationConfig,
+    encoder_outputs: BaseModelOutput,
+    attention_mask: Tensor,
+    k: int = 5,
+    alpha: float = 0.5,
+    **_: object,
+) -> Tensor:
+    """A likely token that does not resemble what is written: (1 - alpha) p - alpha max cosine (Su et al. 2022, eq. 5).
 
-    Row b continues the poem `earlier[b]` for the keywords `keyword_sets[b]`. The keywords are spread over the poem:
-    after line i of four, i/4 of them are due (rounded up), so that the first line does not take them all. A keyword
-    that stands in the poem already gets no bonus, nor does one for which the line has no room left.
+    Of the `k` most likely tokens it takes the one for which the decoder's state differs most from the states before.
+    A line is so short that we do without the cache: each step runs the decoder over all of it, (B·k, t + 1).
     """
-
-    def __init__(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        keyword_sets: Sequence[Sequence[str]],
-        earlier: Sequence[Sequence[str]],
-        line_length: int,
-        bonus: float,
-    ) -> None:
-        words = dict.fromkeys(word for row in keyword_sets for word in row)
-        ids = {word: tokenizer(word, add_special_tokens=False)["input_ids"] for word in words}
-        texts = {i: tokenizer.convert_ids_to_tokens(i).lstrip("▁") for row in ids.values() for i in row}
-        spell = {word: [i for i in row if texts[i]] for word, row in ids.items()}  # without SentencePiece's bare ▁
-        self.width = {i: len(text) for i, text in texts.items()}  # characters of a token; others have one or more
-        self.line_length, self.bonus = line_length, bonus
-        self.pending: list[list[list[int]]] = []  # for each row the token ids of the keywords not yet used
-        self.due: list[int] = []  # for each row how many of these may come in this line
-        for keywords, lines in zip(keyword_sets, earlier, strict=True):
-            unused = [word for word in keywords if not any(word in line for line in lines)]
-            wanted = -(-len(keywords) * (len(lines) + 1) // 4)  # rounded up
-            self.pending.append([spell[word] for word in unused])
-            self.due.append(max(0, wanted - (len(keywords) - len(unused))))
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """(B, t), (B, V) -> (B, V); column 0 of `input_ids` is the decoder's start token."""
-        rows, tokens, amounts = [], [], []
-        for row, line in enumerate(input_ids[:, 1:].tolist()):
-            for token, amount in self._bonuses(line, self.pending[row], self.due[row]).items():
-                rows.append(row)
-                tokens.append(token)
-                amounts.append(amount)
-        if not rows:
-            return scores
-        scores = scores.clone()
-        scores[rows, tokens] += torch.tensor(amounts, dtype=scores.dtype, device=scores.device)
-        return scores
-
-    def _bonuses(self, line: list[int], pending: list[list[int]], due: int) -> dict[int, float]:
-        """Token -> bonus for the next place of one line."""
-        fresh = [word for word in pending if not contains(line, word)]
-        if len(pending) - len(fresh) >= due:
-            return {}
-        written = sum(self.width.get(token, 1) for token in line)
-        bonuses = {}
-        for word in fresh:
-            begun = next((n for n in range(len(word) - 1, 0, -1) if line[-n:] == word[:n]), 0)
-            if written + sum(self.width[token] for token in word[begun:]) <= self.line_length:
-                token, amount = word[begun], CONTINUE if begun else self.bonus
-                bonuses[token] = max(amount, bonuses.get(token, 0.0))
-        return bonuses
+    done = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+    states = encoder_outputs.last_hidden_state.repeat_interleave(k, 0)  # (B·k, S, D)
+    mask = attention_mask.repeat_interleave(k, 0)
+    logits = model(
+        encoder_outputs=encoder_outputs, attention_mask=attention_mask, decoder_input_ids=input_ids, use_cache=False
+    ).logits[:, -1]  # (B, V)
+    while not done.all():
+        p, tokens = logits_processor(input_ids, logits.float()).softmax(-1).topk(k)  # (B, k) both
+        tries = torch.cat([input_ids.repeat_interleave(k, 0), tokens.reshape(-1, 1)], 1)  # (B·k, t + 1)
+        output = model(
+            encoder_outputs=(states,), attention_mask=mask, decoder_input_ids=tries,
+            use_cache=False, output_hidden_states=True,
+        )  # fmt: skip
+        h = normalize(output.decoder_hidden_states[-1].float(), dim=-1)  # (B·k, t + 1, D)
+        alike = (h[:, :-1] @ h[:, -1:].mT).amax((1, 2)).view_as(p)  # (B·k, t, D) @ (B·k, D, 1) -> (B, k)
+        score = ((1 - alpha) * p - alpha * alike).masked_fill(p == 0, -torch.inf)  # what is forbidden has p = 0
+        best = score.argmax(1, keepdim=True)  # (B, 1)
+        chosen = tokens.gather(1, best)[:, 0].masked_fill(done, int(generation_config.pad_token_id))  # (B,)
+        logits = output.logits[:, -1].view(*p.shape, -1)[torch.arange(len(p)), best[:, 0]]  # (B, V)
+        input_ids = torch.cat([input_ids, chosen[:, None]], 1)
+        done |= stopping_criteria(input_ids, ())
+    return input_ids
 
 
-def contains(line: list[int], word: list[int]) -> bool:
-    """Whether the tokens of `word` stand in `line`, side by side."""
-    return any(line[i : i + len(word)] == word for i in range(len(line) - len(word) + 1))
+def _sampling(**options: object) -> Decoding:
+    return MappingProxyType({"do_sample": True, "top_k": 0, **options})  # top_k 0: generate's own 50 is in the way
+
+
+NUCLEUS = _sampling(temperature=0.7, top_p=0.9)  # how the pipeline writes (nucleus sampling: Holtzman et al. 2020)
+STRATEGIES: Mapping[str, Decoding] = MappingProxyType(
+    {
+        "greedy": {"do_sample": False},
+        "beam, 4": {"do_sample": False, "num_beams": 4},
+        "contrastive": {"do_sample": False, "custom_generate": contrastive_search},
+        "sampling": _sampling(),
+        "temperature 0.7": _sampling(temperature=0.7),
+        "top-k 50": _sampling(top_k=50),
+        "top-p 0.9": _sampling(top_p=0.9),
+        "typical 0.9": _sampling(typical_p=0.9),  # Meister et al. 2023
+        "min-p 0.05": _sampling(min_p=0.05),  # Nguyen et al. 2025
+        "top-p 0.9, temperature 0.7": NUCLEUS,
+    }
+)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.command_line import PictureReader, as_json, load_pipeline
-from helpers.training_commands import positive
+from helpers.command_line import PictureReader, as_json, load_pipeline, positive
 
 if TYPE_CHECKING:
     from helpers.chinese_clip import ImageTextEncoder

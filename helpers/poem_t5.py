@@ -6,6 +6,7 @@ and a fine-tuned Langboat/mengzi-t5-base with its SentencePiece vocabulary.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +22,18 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from helpers.decoding import KeywordBonus
-from helpers.poems import KEYWORD_PREFIX, source_text, target_text
+from helpers.decoding import NUCLEUS, Decoding
+from helpers.keyword_bonus import KeywordBonus
+from helpers.lexical_constraints import AcrosticConstraint, KeywordConstraint
+from helpers.line_pairs import EOS, IGNORED, KEYWORD_PREFIX, collate, encode, line_pairs, pad, source_text, tokenize
+from helpers.poems import Quatrain
 from helpers.quantize import load_pretrained
 from helpers.tone_pattern import ToneConstraint
 from helpers.verse import FORMS, VerseConstraint
+from helpers.verse_rules import VerseRules
 
-PAD, EOS, UNK = "<pad>", "</s>", "<unk>"
+PAD, UNK = "<pad>", "<unk>"
 KEYWORD_BONUS = 5.0  # nats; chosen on keywords of a sample that no figure is measured on
-IGNORED = -100  # the label that cross-entropy skips: padding must not count in the loss
 
 
 @dataclass(frozen=True)
@@ -56,23 +60,6 @@ def character_tokenizer(characters: Iterable[str]) -> PreTrainedTokenizerBase:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNK)
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids without anything added: the end-of-line tokens are written out in our texts (see `source_text`)."""
-    return tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
-
-
-def pad(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
-    """Rows of ids, padded on the right with `value` to the longest: (B, T)."""
-    return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], True, value)
-
-
-def collate(items: Sequence[dict[str, list[int]]], pad_token_id: int) -> dict[str, torch.Tensor]:
-    """Items {"input_ids", "labels"} -> input_ids (B, S), attention_mask (B, S), labels (B, T) with -100 at pads."""
-    input_ids = pad([item["input_ids"] for item in items], pad_token_id)
-    labels = pad([item["labels"] for item in items], IGNORED)
-    return {"input_ids": input_ids, "attention_mask": (input_ids != pad_token_id).long(), "labels": labels}
-
-
 class PoemWriter:
     """Writes quatrains line by line: one batched `generate` a line for all candidates of all keyword sets."""
 
@@ -92,9 +79,7 @@ class PoemWriter:
         ids = encode(self.tokenizer, characters) if characters else []
         return {char for char, row in zip(characters, ids, strict=True) if self.tokenizer.unk_token_id in row}
 
-    def write(
-        self, keywords: Sequence[str], form: str = "7x4", seed: int = 0, n: int = 1, **options: float | bool
-    ) -> list[Poem]:
+    def write(self, keywords: Sequence[str], form: str = "7x4", seed: int = 0, n: int = 1, **options) -> list[Poem]:
         """`n` quatrains for one list of keywords; see `write_batch` for the options."""
         return self.write_batch([keywords], form, seed, n, **options)[0]
 
@@ -110,37 +95,54 @@ class PoemWriter:
         no_repeat: bool = True,
         tone: bool = False,
         keyword_bonus: float = KEYWORD_BONUS,
-        temperature: float = 0.7,
-        top_p: float = 0.9,
+        keyword_per_line: bool = False,
+        acrostic: str = "",
+        decoding: Decoding = NUCLEUS,
     ) -> list[list[Poem]]:
-        """`n` quatrains for each of the keyword sets, sampled (nucleus sampling, Holtzman et al. 2020).
+        """`n` quatrains for each of the keyword sets.
 
         The lines are always of the form's length; `rhyme` and `no_repeat` are the further constraints of
         `verse.VerseConstraint`, `tone` is that of `tone_pattern.ToneConstraint`, and `keyword_bonus` that of
-        `decoding.KeywordBonus` (0: none). A larger batch draws other random numbers: for the same seed a keyword set
-        then gets other poems. Raises ValueError for an unknown form, no keywords, or n < 1.
+        `keyword_bonus.KeywordBonus` (0: none). With `keyword_per_line` line i must hold keyword i, and the lines begin
+        with the characters of `acrostic` (`lexical_constraints`). `decoding`: options of `generate`, as in
+        `decoding.STRATEGIES`. A larger batch draws other random numbers: for the same seed a keyword set then gets
+        other poems. Raises ValueError for an unknown form, no keywords, n < 1, or an acrostic that is too long.
         """
         check_request(keyword_sets, form, n)
+        if len(acrostic) > 4:
+            raise ValueError(f"an acrostic of a quatrain has at most four characters, not {len(acrostic)}")
         rows = [tuple(keywords) for keywords in keyword_sets for _ in range(n)]  # B = len(keyword_sets) * n
         poems: list[list[str]] = [[] for _ in rows]
+        rules = VerseRules(FORMS[form], rhyme, no_repeat, tone)
         torch.manual_seed(seed)
-        for _ in range(4):
-            sources = [source_text(keywords, poem, EOS) for keywords, poem in zip(rows, poems, strict=True)]
-            processors = LogitsProcessorList()
-            if keyword_bonus:
-                processors.append(KeywordBonus(self.tokenizer, rows, poems, FORMS[form], keyword_bonus))
-            processors.append(VerseConstraint(self.tokenizer, FORMS[form], poems, rhyme=rhyme, no_repeat=no_repeat))
-            if tone:
-                processors.append(ToneConstraint(self.tokenizer, FORMS[form], poems))
-            lines = self._next_lines(sources, FORMS[form], processors, temperature=temperature, top_p=top_p)
-            for poem, line in zip(poems, lines, strict=True):
+        for number in range(4):
+            processors = self._processors(rows, poems, rules, keyword_bonus)
+            if keyword_per_line:
+                words = [keywords[number] if number < len(keywords) else None for keywords in rows]
+                processors.append(KeywordConstraint(self.tokenizer, words, poems, rules))
+            if number < len(acrostic):
+                processors.append(AcrosticConstraint(self.tokenizer, [acrostic[number]] * len(rows)))
+            sources = [source_text(keywords, poem) for keywords, poem in zip(rows, poems, strict=True)]
+            for poem, line in zip(poems, self._next_lines(sources, FORMS[form], processors, decoding), strict=True):
                 poem.append(line)
         scores = self.log_likelihoods(rows, poems)
         written = [Poem(tuple(p), k, s) for p, k, s in zip(poems, rows, scores.tolist(), strict=True)]
         return [written[i : i + n] for i in range(0, len(written), n)]
 
+    def _processors(
+        self, rows: Sequence[Sequence[str]], poems: Sequence[Sequence[str]], rules: VerseRules, keyword_bonus: float
+    ) -> LogitsProcessorList:
+        """What every line keeps to; the wish for keywords comes first, so that the rules have the last word."""
+        length, processors = rules.line_length, LogitsProcessorList()
+        if keyword_bonus:
+            processors.append(KeywordBonus(self.tokenizer, rows, poems, rules, keyword_bonus))
+        processors.append(VerseConstraint(self.tokenizer, length, poems, rhyme=rules.rhyme, no_repeat=rules.no_repeat))
+        if rules.tone:
+            processors.append(ToneConstraint(self.tokenizer, length, poems))
+        return processors
+
     def _next_lines(
-        self, sources: Sequence[str], length: int, processors: LogitsProcessorList, **sampling: float
+        self, sources: Sequence[str], length: int, processors: LogitsProcessorList, decoding: Decoding
     ) -> list[str]:
         batch = pad(encode(self.tokenizer, sources), self.tokenizer.pad_token_id).to(self.model.device)
         output = self.model.generate(
@@ -150,10 +152,8 @@ class PoemWriter:
             # transformers 5 gives a T5's cache as many layers as the encoder has, and ours has fewer: this one grows
             past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
             max_new_tokens=length + 2,  # the characters, EOS, and the bare ▁ that SentencePiece may begin with
-            do_sample=True,
-            top_k=0,
             logits_processor=processors,
-            **sampling,
+            **decoding,
         )  # (B, 1 + length + 1)
         texts = self.tokenizer.batch_decode(output, skip_special_tokens=True)
         return [text.replace(" ", "") for text in texts]
@@ -163,19 +163,12 @@ class PoemWriter:
         self, keyword_sets: Sequence[Sequence[str]], poems: Sequence[Sequence[str]], batch_size: int = 256
     ) -> torch.Tensor:
         """Mean log-probability (nats) of a character of each poem, its EOS tokens counted in: (N,)."""
-        pairs = [
-            (source_text(keywords, poem[:i], EOS), target_text(poem[i], EOS))
-            for keywords, poem in zip(keyword_sets, poems, strict=True)
-            for i in range(4)
-        ]
+        quatrains = (Quatrain(tuple(p), keywords=tuple(k)) for k, p in zip(keyword_sets, poems, strict=True))
+        items = tokenize(self.tokenizer, line_pairs(quatrains, Counter()))  # four a poem
         sums, counts = [], []
-        for start in range(0, len(pairs), batch_size):
-            sources, targets = zip(*pairs[start : start + batch_size], strict=True)
-            items = [
-                {"input_ids": s, "labels": t}
-                for s, t in zip(encode(self.tokenizer, sources), encode(self.tokenizer, targets), strict=True)
-            ]
-            batch = {k: v.to(self.model.device) for k, v in collate(items, self.tokenizer.pad_token_id).items()}
+        for start in range(0, len(items), batch_size):
+            batch = collate(items[start : start + batch_size], self.tokenizer.pad_token_id)
+            batch = {k: v.to(self.model.device) for k, v in batch.items()}
             logits = self.model(**batch, use_cache=False).logits.float()  # (B, T, V)
             losses = cross_entropy(logits.transpose(1, 2), batch["labels"], ignore_index=IGNORED, reduction="none")
             sums.append(losses.sum(1))

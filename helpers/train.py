@@ -25,9 +25,10 @@ from helpers.big_batch import InChunks, gather_embeds
 from helpers.clip import MAX_LOGIT_SCALE, contrastive_loss
 from helpers.config import pick_device, pick_dtype
 from helpers.pairs import PairBatches
+from helpers.run_folder import begin_run, check_resumable
 from helpers.training_config import TrainingConfig
 
-CHECKPOINTS, PROGRESS, RUN = "checkpoints", "progress.json", "run.json"
+CHECKPOINTS, PROGRESS = "checkpoints", "progress.json"
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 Figures = dict[str, float]
 
@@ -179,16 +180,7 @@ def open_run(accelerator: Accelerator, folder: Path, settings: dict, resume: boo
 
     `settings` are whatever makes two runs the same run; they are kept in run.json.
     """
-    settings = json.loads(json.dumps(settings, default=str))
     if checkpoints(folder):
-        if not resume:
-            raise ValueError(f"{folder} holds the checkpoints of another run: --resume it, or choose another folder")
-        before = json.loads((folder / RUN).read_text(encoding="utf-8"))
-        changed = sorted(key for key in settings | before if settings.get(key) != before.get(key))
-        if changed:
-            raise ValueError(f"{folder}: the run that is to be resumed had another {', '.join(changed)}")
+        check_resumable(folder, settings, resume)
     elif accelerator.is_main_process:
-        folder.mkdir(parents=True, exist_ok=True)
-        unfinished = folder / f"{RUN}.new"
-        unfinished.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        unfinished.replace(folder / RUN)
+        begin_run(folder, settings)

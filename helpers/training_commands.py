@@ -1,4 +1,4 @@
-"""The commands that train and measure: python -m helpers train clip | train lit | evaluate retrieval.
+"""The commands that train and measure: python -m helpers train clip | train lit | train poem | evaluate retrieval.
 
 On several processes: torchrun --nproc_per_node 2 -m helpers train clip ...
 """
@@ -14,6 +14,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers.command_line import hub_needed, positive
+from helpers.poem_commands import add_poem_command
 from helpers.training_config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ def add_training_commands(commands: argparse._SubParsersAction) -> None:
     lit.add_argument("--image-tower", help="hub id or folder of a ViT, a ResNet or a CLIP, or a model of ours")
     lit.add_argument("--text-model", help='hub id or folder of a Chinese BERT, or "new" for a small untrained one')
     lit.set_defaults(run=run_train_lit, language="zh")
+
+    add_poem_command(train)
 
     evaluate = commands.add_parser("evaluate", help="measure a model").add_subparsers(required=True, metavar="WHAT")
     retrieval = evaluate.add_parser("retrieval", help="recall@k of pictures and captions, both ways")
@@ -88,20 +92,6 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="drawn, a parquet file, a folder, or a hub id like lmms-lab/flickr30k")
     parser.add_argument("--split-list", metavar="FILE", help="csv or Karpathy's json: which picture is in which split")
     parser.add_argument("--language", choices=("en", "zh", "both"), default="en")
-
-
-def positive(text: str) -> int:
-    """A whole number above zero."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"not at least 1: {text}")
-    return int(text)
-
-
-def hub_needed(*names: str | None) -> dict[str, bool]:
-    """The change to a `Config` by which it asks the hub, if one of the names is to be found there."""
-    from helpers.caption_files import is_hub_id
-
-    return {"offline": False} if any(name and is_hub_id(name) for name in names) else {}
 
 
 def run_train_clip(args: argparse.Namespace) -> int:

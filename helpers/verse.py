@@ -70,7 +70,7 @@ def _table() -> dict[str, dict[Reading, tuple[int, float]]]:
     return table | {char: table[like] for char, like in ALIKE.split()}
 
 
-def _usual(char: str) -> frozenset[Reading]:
+def usual_readings(char: str) -> frozenset[Reading]:
     """The readings one thinks of first: a group begins with the characters at home in it, guests follow.
 
     平 is early in 八庚 and late in 一先, 梦 early in 一送 and late in 一东. To judge a poem every reading
@@ -112,7 +112,7 @@ def tone_at(first: str, line: int, place: int) -> str:
     return "平仄"["平仄".index(first) ^ opposite]
 
 
-def _repeats(poem: Poem) -> list[str]:
+def repeated_characters(poem: Poem) -> list[str]:
     """Characters that come back; 悠悠 counts as one occurrence, three in a row as more."""
     runs = [(char, len(list(run))) for line in poem for char, run in groupby(line) if is_han(char)]
     often = Counter(char for char, _ in runs)
@@ -135,7 +135,7 @@ def check(poem: Poem) -> dict:
         "length": form is not None,
         "rhyme": bool(shared),
         "rhyme_group": min(shared, key=lambda g: sum(_table()[c]["平", g][1] for c in ends), default=None),
-        "repeats": _repeats(poem),
+        "repeats": repeated_characters(poem),
         "tones": [tone_pattern(line) for line in poem],
         "tonal": form is not None and any(in_tonal_order(poem, first) for first in "平仄"),
     }
@@ -144,6 +144,7 @@ def check(poem: Poem) -> dict:
 class VerseVocabulary(NamedTuple):
     """A tokenizer's V tokens as verse sees them; its C Han characters are numbered from 1, 0 means none."""
 
+    texts: tuple[str, ...]  # of each token, without SentencePiece's word mark; "" for what is no verse
     number: dict[str, int]  # character -> 1 ... C
     groups: dict[str, int]  # level group -> row of `level`
     length: Tensor  # (V,) characters in a token; 0 for what is no verse: special tokens, punctuation, Latin
@@ -169,15 +170,16 @@ def verse_vocabulary(tokenizer: PreTrainedTokenizerBase, size: int) -> VerseVoca
     contain = {(n, token) for token, row in enumerate(numbers) for n in row}
     contain |= {(inner + n, token) for token, row in enumerate(numbers) for n in row[1:]}
     pairs = torch.tensor(sorted(contain), dtype=torch.long).reshape(-1, 2)
-    usual = [{group for tone, group in _usual(text[-1:]) if tone == "平"} for text in texts]
+    usual = [{group for tone, group in usual_readings(text[-1:]) if tone == "平"} for text in texts]
     groups = {group: row for row, group in enumerate(sorted(set().union(*usual)))}
     return VerseVocabulary(
+        texts=tuple(texts),
         number=number,
         groups=groups,
         length=torch.tensor([len(text) for text in texts]),
         chars=_padded(numbers),
         blank=torch.tensor([piece == "▁" for piece in pieces]),
-        restless=torch.tensor([bool(_repeats([text])) for text in texts]),
+        restless=torch.tensor([bool(repeated_characters([text])) for text in texts]),
         level=torch.tensor([[group in own for own in usual] for group in groups] or [[False] * size]),
         oblique=torch.tensor([tones(text[-1:]) == {"仄"} for text in texts]),
         starts=torch.bincount(pairs[:, 0] + 1, minlength=2 * inner + 1).cumsum(0),
@@ -246,7 +248,7 @@ class VerseConstraint(LogitsProcessor):
             ending = v.oblique
         elif len(lines) == 3:
             rhyme = lines[1][-1:]
-            groups = {group for tone, group in _usual(rhyme) if tone == "平"} or level_rhymes(rhyme)
+            groups = {group for tone, group in usual_readings(rhyme) if tone == "平"} or level_rhymes(rhyme)
             last = v.chars.gather(1, (v.length - 1).clamp(min=0)[:, None])[:, 0]
             ending = v.level[[v.groups[group] for group in groups if group in v.groups]].any(0)
             ending = ending & (last != v.number.get(rhyme, -1))

@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from helpers.__main__ import main
+from helpers.command_line import hub_needed
 from helpers.config import ASSETS
-from helpers.training_commands import hub_needed
 from helpers.training_config import TrainingConfig
 
 MINI = str(ASSETS / "image_text")

@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import LogitsProcessorList, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
-from helpers.verse import FORMS, VerseConstraint, _usual, check, is_han, level_rhymes, tone_pattern, tones
+from helpers.verse import FORMS, VerseConstraint, check, is_han, level_rhymes, tone_pattern, tones, usual_readings
 
 HERON_TOWER = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]  # 王之涣《登鹳雀楼》
 NIGHT_THOUGHTS = ["床前明月光", "疑是地上霜", "举头望明月", "低头思故乡"]  # 李白《静夜思》
@@ -71,7 +71,7 @@ def test_tones() -> None:
 
 def test_usual_readings_leave_out_rare_ones() -> None:
     def groups(char: str) -> set[str]:
-        return {reading.group for reading in _usual(char)}
+        return {reading.group for reading in usual_readings(char)}
 
     assert groups("平") == {"八庚"}
     assert groups("梦") == {"一送"} and "一东" in level_rhymes("梦")

@@ -1,6 +1,6 @@
 """All lines of the training poems, one a line: verse for the text tower to read.
 
-python -m training.write_lines --corpus CHINESE_POETRY --exclude ccpc_valid_v1.0.json --out runs/lines.txt
+python -m training.write_lines --poems runs/poems --out runs/lines.txt
 """
 
 from __future__ import annotations
@@ -8,19 +8,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.train_poem_t5 import prepare
+from helpers.poems import read_split
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--exclude", type=Path, nargs="*", default=[])
+    parser.add_argument("--poems", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
 
-    poems, _ = prepare(args.corpus, args.exclude)
+    lines = [line for poem in read_split(args.poems, "train") for line in poem.lines]
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text("\n".join(line for poem in poems for line in poem.lines) + "\n", encoding="utf-8")
+    args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
