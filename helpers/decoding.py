@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
-from transformers.modeling_outputs import BaseModelOutput
+from transformers.generation import GenerateEncoderDecoderOutput
 
 Decoding = Mapping[str, object]
 
@@ -24,24 +24,26 @@ def contrastive_search(
     logits_processor: LogitsProcessorList,
     stopping_criteria: StoppingCriteriaList,
     generation_config: GenerationConfig,
-    encoder_outputs: BaseModelOutput,
-    attention_mask: Tensor,
     k: int = 5,
     alpha: float = 0.5,
-    **_: object,
-) -> Tensor:
+    **model_kwargs: object,
+) -> GenerateEncoderDecoderOutput:
     """A likely token that does not resemble what is written: (1 - alpha) p - alpha max cosine (Su et al. 2022, eq. 5).
 
     Of the `k` most likely tokens it takes the one for which the decoder's state differs most from the states before.
     A line is so short that we do without the cache: each step runs the decoder over all of it, (B·k, t + 1).
     """
+    # Not in the signature: what stands there `generate` keeps from the encoder, which would read without its mask.
+    encoder_outputs, attention_mask = model_kwargs["encoder_outputs"], model_kwargs["attention_mask"]
     done = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
     states = encoder_outputs.last_hidden_state.repeat_interleave(k, 0)  # (B·k, S, D)
     mask = attention_mask.repeat_interleave(k, 0)
     logits = model(
         encoder_outputs=encoder_outputs, attention_mask=attention_mask, decoder_input_ids=input_ids, use_cache=False
     ).logits[:, -1]  # (B, V)
+    raw: list[Tensor] = []
     while not done.all():
+        raw.append(logits)
         p, tokens = logits_processor(input_ids, logits.float()).softmax(-1).topk(k)  # (B, k) both
         tries = torch.cat([input_ids.repeat_interleave(k, 0), tokens.reshape(-1, 1)], 1)  # (B·k, t + 1)
         output = model(
@@ -56,7 +58,7 @@ def contrastive_search(
         logits = output.logits[:, -1].view(*p.shape, -1)[torch.arange(len(p)), best[:, 0]]  # (B, V)
         input_ids = torch.cat([input_ids, chosen[:, None]], 1)
         done |= stopping_criteria(input_ids, ())
-    return input_ids
+    return GenerateEncoderDecoderOutput(sequences=input_ids, logits=tuple(raw))
 
 
 def _sampling(**options: object) -> Decoding:

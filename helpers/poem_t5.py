@@ -115,6 +115,7 @@ class PoemWriter:
         poems: list[list[str]] = [[] for _ in rows]
         rules = VerseRules(FORMS[form], rhyme, no_repeat, tone)
         torch.manual_seed(seed)
+        totals, tokens = torch.zeros(len(rows)), torch.zeros(len(rows))
         for number in range(4):
             processors = self._processors(rows, poems, rules, keyword_bonus)
             if keyword_per_line:
@@ -123,10 +124,12 @@ class PoemWriter:
             if number < len(acrostic):
                 processors.append(AcrosticConstraint(self.tokenizer, [acrostic[number]] * len(rows)))
             sources = [source_text(keywords, poem) for keywords, poem in zip(rows, poems, strict=True)]
-            for poem, line in zip(poems, self._next_lines(sources, FORMS[form], processors, decoding), strict=True):
+            lines, log_likelihoods, lengths = self._next_lines(sources, FORMS[form], processors, decoding)
+            totals, tokens = totals + log_likelihoods, tokens + lengths
+            for poem, line in zip(poems, lines, strict=True):
                 poem.append(line)
-        scores = self.log_likelihoods(rows, poems)
-        written = [Poem(tuple(p), k, s) for p, k, s in zip(poems, rows, scores.tolist(), strict=True)]
+        means = (totals / tokens).tolist()
+        written = [Poem(tuple(p), k, s) for p, k, s in zip(poems, rows, means, strict=True)]
         return [written[i : i + n] for i in range(0, len(written), n)]
 
     def _processors(
@@ -143,20 +146,29 @@ class PoemWriter:
 
     def _next_lines(
         self, sources: Sequence[str], length: int, processors: LogitsProcessorList, decoding: Decoding
-    ) -> list[str]:
-        batch = pad(encode(self.tokenizer, sources), self.tokenizer.pad_token_id).to(self.model.device)
+    ) -> tuple[list[str], torch.Tensor, torch.Tensor]:
+        """B lines, their log-likelihoods (B,) before any processor had its say, and how many tokens they have (B,)."""
+        pad_token_id = self.tokenizer.pad_token_id
+        batch = pad(encode(self.tokenizer, sources), pad_token_id).to(self.model.device)
         output = self.model.generate(
             input_ids=batch,  # (B, S)
-            attention_mask=(batch != self.tokenizer.pad_token_id).long(),
+            attention_mask=(batch != pad_token_id).long(),
             use_cache=True,  # the Trainer saves the config with False
             # transformers 5 gives a T5's cache as many layers as the encoder has, and ours has fewer: this one grows
             past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
             max_new_tokens=length + 2,  # the characters, EOS, and the bare ▁ that SentencePiece may begin with
             logits_processor=processors,
+            return_dict_in_generate=True,
+            output_logits=True,  # the model's own: nothing is computed a second time to score a poem
             **decoding,
-        )  # (B, 1 + length + 1)
-        texts = self.tokenizer.batch_decode(output, skip_special_tokens=True)
-        return [text.replace(" ", "") for text in texts]
+        )
+        scores = self.model.compute_transition_scores(
+            output.sequences, output.logits, output.get("beam_indices"), normalize_logits=True
+        )  # (B, T)
+        written = output.sequences[:, 1 : scores.shape[1] + 1] != pad_token_id  # (B, T)
+        texts = self.tokenizer.batch_decode(output.sequences, skip_special_tokens=True)
+        lines = [text.replace(" ", "") for text in texts]
+        return lines, scores.float().masked_fill(~written, 0).sum(1).cpu(), written.sum(1).cpu()
 
     @torch.inference_mode()
     def log_likelihoods(

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 import sentencepiece
@@ -9,8 +10,9 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
-from helpers.poem_t5 import IGNORED, PoemWriter, character_tokenizer, collate, encode
-from helpers.poems import source_text, target_text
+from helpers.decoding import NUCLEUS
+from helpers.line_pairs import collate, encode, source_text, target_text
+from helpers.poem_t5 import PoemWriter, character_tokenizer
 from helpers.quantize import WEIGHTS, load_pretrained
 from helpers.verse import FORMS, check, is_han
 from training import export_poem_t5
@@ -38,6 +40,21 @@ def tiny_t5(vocab_size: int, **changes) -> T5ForConditionalGeneration:
     return T5ForConditionalGeneration(T5Config(vocab_size=vocab_size, **{**TINY, **changes})).eval()
 
 
+def write_mengzi(folder: Path) -> Path:
+    """config.json, weights and spiece.model, as Langboat/mengzi-t5-base lies on the hub: T5 v1.1, untied."""
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["关键词:明月 春风", *VERSE]), model_prefix=str(folder / "spiece"), vocab_size=220,
+        pad_id=0, eos_id=1, unk_id=2, bos_id=-1, character_coverage=1.0, hard_vocab_limit=False, minloglevel=2,
+    )  # fmt: skip
+    size = len(AutoTokenizer.from_pretrained(folder, config=T5Config())) + 28  # the hub's too has more rows than tokens
+    model = tiny_t5(size, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state["lm_head.weight"] = torch.randn_like(state["lm_head.weight"])
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(model.config.to_dict() | {"tie_word_embeddings": False}))
+    return folder
+
+
 @pytest.fixture(scope="module")
 def own_folder(tmp_path_factory):
     """A character model as our training leaves it: more decoder than encoder layers, the cache switched off."""
@@ -60,19 +77,7 @@ def int8_folder(own_folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def mengzi_folder(tmp_path_factory):
-    """config.json, weights and spiece.model, as Langboat/mengzi-t5-base lies on the hub: T5 v1.1, untied."""
-    folder = tmp_path_factory.mktemp("mengzi")
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(["关键词:明月 春风", *VERSE]), model_prefix=str(folder / "spiece"), vocab_size=220,
-        pad_id=0, eos_id=1, unk_id=2, bos_id=-1, character_coverage=1.0, hard_vocab_limit=False, minloglevel=2,
-    )  # fmt: skip
-    size = len(AutoTokenizer.from_pretrained(folder, config=T5Config())) + 28  # the hub's too has more rows than tokens
-    model = tiny_t5(size, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
-    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    state["lm_head.weight"] = torch.randn_like(state["lm_head.weight"])
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(model.config.to_dict() | {"tie_word_embeddings": False}))
-    return folder
+    return write_mengzi(tmp_path_factory.mktemp("mengzi"))
 
 
 @pytest.fixture(scope="module")
@@ -88,48 +93,32 @@ def mengzi(mengzi_folder) -> PoemWriter:
 # --- the input ---
 
 
-def test_input_ids_equal_a_plain_loop(own) -> None:
+def test_the_vocabulary_of_single_characters(own) -> None:
     vocabulary: dict[str, int] = {}
     for symbol in ["<pad>", "</s>", "<unk>", *"关键词:", " ", *CHARACTERS]:
         vocabulary.setdefault(symbol, len(vocabulary))
-
-    def by_hand(text: str) -> list[int]:
-        ids = []
-        for n, part in enumerate(text.split("</s>")):
-            ids += [vocabulary["</s>"]] * (n > 0) + [vocabulary.get(char, 2) for char in part]
-        return ids
-
-    texts = [
-        source_text(["明月", "春风", "龘"], LINES[:3], "</s>"),
-        source_text(["雪"], [], "</s>"),
-        target_text(LINES[3], "</s>"),
-    ]
+    text = source_text(["明月", "龘"], LINES[:3])
     for tokenizer in (character_tokenizer(CHARACTERS), own.tokenizer):  # as made, and as read back from the folder
         assert tokenizer.get_vocab() == vocabulary
-        assert encode(tokenizer, texts) == [by_hand(text) for text in texts]
-    assert encode(own.tokenizer, ["龘</s>"]) == [[2, 1]]
+        (ids,) = encode(tokenizer, [text])
+        assert "".join(tokenizer.convert_ids_to_tokens(ids)) == text.replace("龘", "<unk>")
+        specials = tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id
+        assert specials == (0, 1, 2)
 
 
 def test_sentencepiece_reads_the_same_texts(mengzi) -> None:
-    (ids,) = encode(mengzi.tokenizer, [source_text(["明月"], LINES[:2], "</s>")])
+    (ids,) = encode(mengzi.tokenizer, [source_text(["明月"], LINES[:2])])
     assert mengzi.tokenizer.unk_token_id not in ids and ids.count(mengzi.tokenizer.eos_token_id) == 3
     pieces = "".join(mengzi.tokenizer.convert_ids_to_tokens(ids)).replace("▁", "")
     assert pieces == "关键词:明月</s>白日依山尽</s>黄河入海流</s>"
-
-
-def test_collate_pads_and_masks() -> None:
-    batch = collate([{"input_ids": [5, 6, 1], "labels": [7, 1]}, {"input_ids": [8], "labels": [9, 9, 1]}], 0)
-    assert batch["input_ids"].tolist() == [[5, 6, 1], [8, 0, 0]]
-    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
-    assert batch["labels"].tolist() == [[7, 1, IGNORED], [9, 9, 1]] and IGNORED == -100
 
 
 def test_padding_does_not_count_in_the_loss(own) -> None:
     items = [
         {"input_ids": source, "labels": target}
         for source, target in zip(
-            encode(own.tokenizer, [source_text(["月"], [], "</s>"), source_text(["明月", "雪"], LINES[:3], "</s>")]),
-            encode(own.tokenizer, [target_text("轻舟已过万重山", "</s>"), target_text(LINES[3], "</s>")]),
+            encode(own.tokenizer, [source_text(["月"], []), source_text(["明月", "雪"], LINES[:3])]),
+            encode(own.tokenizer, [target_text("轻舟已过万重山"), target_text(LINES[3])]),
             strict=True,
         )
     ]
@@ -214,8 +203,27 @@ def test_seeds(own) -> None:
 
 
 def test_a_low_temperature_leaves_no_choice(own) -> None:
-    cold = own.write(["明月"], n=3, temperature=1e-4)
-    assert len({poem.lines for poem in cold}) == 1
+    cold = own.write(["明月"], n=3, decoding=NUCLEUS | {"temperature": 1e-4})
+    (greedy,) = own.write(["明月"], seed=5, decoding={"do_sample": False})
+    assert {poem.lines for poem in cold} == {greedy.lines}
+
+
+def test_decoding_reaches_generate(own, monkeypatch) -> None:
+    calls, generate = [], own.model.generate
+    monkeypatch.setattr(own.model, "generate", lambda **k: calls.append(k) or generate(**k))
+    own.write(["明月"], "5x4")
+    own.write(["明月"], "5x4", decoding={"do_sample": False, "num_beams": 2})
+    assert all(NUCLEUS.items() <= call.items() for call in calls[:4])
+    assert NUCLEUS == {"do_sample": True, "top_k": 0, "temperature": 0.7, "top_p": 0.9}
+    for call in calls[4:]:
+        assert (call["do_sample"], call["num_beams"], "top_p" in call) == (False, 2, False)
+
+
+def test_tones_only_when_asked(own) -> None:
+    """In sixty poems by a model that knows nothing."""
+    ordered, free = (own.write(["明月"], "5x4", n=60, tone=tone, rhyme=False) for tone in (True, False))
+    assert all(check(poem.lines)["tonal"] for poem in ordered)
+    assert sum(check(poem.lines)["tonal"] for poem in free) < 6
 
 
 def test_no_character_comes_twice_unless_allowed(own) -> None:
@@ -231,7 +239,7 @@ def test_the_lines_before_are_read(own, monkeypatch) -> None:
     monkeypatch.setattr(own, "_next_lines", lambda texts, *a, **k: sources.append(texts) or write(texts, *a, **k))
     poems = [poem for row in own.write_batch([["明月"], ["雪", "山"]], "5x4", n=2) for poem in row]
     for i, texts in enumerate(sources):
-        assert texts == [source_text(poem.keywords, poem.lines[:i], "</s>") for poem in poems]
+        assert texts == [source_text(poem.keywords, poem.lines[:i]) for poem in poems]
 
 
 @pytest.mark.parametrize("sets, n", [(1, 1), (1, 8), (5, 3)])
@@ -265,8 +273,8 @@ def test_log_likelihood_equals_a_plain_loop(name: str, request) -> None:
     for keywords, poem in zip(keyword_sets, poems, strict=True):
         total, count = 0.0, 0
         for i, line in enumerate(poem):
-            source = torch.tensor(encode(writer.tokenizer, [source_text(keywords, poem[:i], "</s>")]))
-            target = encode(writer.tokenizer, [target_text(line, "</s>")])[0]
+            source = torch.tensor(encode(writer.tokenizer, [source_text(keywords, poem[:i])]))
+            target = encode(writer.tokenizer, [target_text(line)])[0]
             with torch.inference_mode():
                 rows = writer.model(source, decoder_input_ids=torch.tensor([[0, *target[:-1]]]), use_cache=False).logits
             for row, token in zip(rows[0], target, strict=True):
@@ -286,6 +294,7 @@ def test_log_likelihood_equals_a_plain_loop(name: str, request) -> None:
         ([], {}, "at least one keyword"),
         ([["月"], []], {}, "at least one keyword"),
         ([["", " "]], {}, "at least one keyword"),
+        ([["月"]], {"acrostic": "春江花月夜"}, "at most four characters, not 5"),
     ],
 )
 def test_what_cannot_be_asked(own, keyword_sets, changes, message) -> None:

@@ -1,24 +1,11 @@
-"""helpers.poems: what counts as a quatrain, both corpora read from files made here, keywords, the T5's texts."""
+"""helpers.poems: what counts as a quatrain, both corpora read from files made here, and written again."""
 
 import json
-import random
-from collections import Counter
 
 import pytest
 
-from helpers.poems import (
-    Quatrain,
-    count_words,
-    is_quatrain,
-    read_ccpc,
-    read_chinese_poetry,
-    sample_keywords,
-    segment,
-    source_text,
-    target_text,
-    without_shared_lines,
-    words_of,
-)
+from helpers.config import ASSETS
+from helpers.poems import Quatrain, is_quatrain, read_ccpc, read_chinese_poetry, read_split, write_ccpc
 
 HERON_TOWER = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")  # 王之涣《登鹳雀楼》
 NIGHT_THOUGHTS = ("床前明月光", "疑是地上霜", "举头望明月", "低头思故乡")  # 李白《静夜思》
@@ -67,7 +54,8 @@ def test_read_ccpc(tmp_path) -> None:
     ]
     path = tmp_path / "ccpc.json"
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    assert read_ccpc(path) == [Quatrain(HERON_TOWER, "登鹳雀楼", "王之涣", ("白日", "黄河")), Quatrain(BAIDI)]
+    heron = Quatrain(HERON_TOWER, "登鹳雀楼", "王之涣", ("白日", "黄河"), "Tang")
+    assert read_ccpc(path) == [heron, Quatrain(BAIDI)]
 
 
 def test_read_chinese_poetry(tmp_path) -> None:
@@ -95,70 +83,56 @@ def test_read_chinese_poetry(tmp_path) -> None:
         tmp_path / "error" / "poet.tang.0.json", [{"paragraphs": ["床前明月光，疑是地上霜。舉頭望明月，低頭思故鄉。"]}]
     )
     assert list(read_chinese_poetry(tmp_path)) == [
-        Quatrain(BAIDI, "早发白帝城", "李白"),
-        Quatrain(HERON_TOWER, "登鹳雀楼", "王之涣"),
-        Quatrain(("余霞散成绮", "余香入梦来", "欲穷千里目", "更上一层楼"), "余", "甲"),
+        Quatrain(BAIDI, "早发白帝城", "李白", dynasty="Song"),
+        Quatrain(HERON_TOWER, "登鹳雀楼", "王之涣", dynasty="Tang"),
+        Quatrain(("余霞散成绮", "余香入梦来", "欲穷千里目", "更上一层楼"), "余", "甲", dynasty="Tang"),
     ]
 
 
-def test_one_shared_line_stays_two_go() -> None:
-    one = Quatrain((HERON_TOWER[0], *NIGHT_THOUGHTS[1:]))
-    two = Quatrain((HERON_TOWER[3], NIGHT_THOUGHTS[1], NIGHT_THOUGHTS[2], HERON_TOWER[0]))  # wherever they stand
-    one_each = Quatrain((HERON_TOWER[0], AUTUMN[1], NIGHT_THOUGHTS[2], NIGHT_THOUGHTS[3]))
-    refrain = Quatrain((HERON_TOWER[0], HERON_TOWER[0], *NIGHT_THOUGHTS[2:]))  # the same line twice is one line
-    held_out = [Quatrain(HERON_TOWER), Quatrain(AUTUMN)]
-    assert without_shared_lines([one, two, one_each, refrain], held_out) == [one, one_each, refrain]
-    assert without_shared_lines([one, two], held_out, shared=1) == []
-    assert without_shared_lines([one, two], []) == [one, two]
+def test_ccpc_there_and_back(tmp_path) -> None:
+    poems = [
+        Quatrain(HERON_TOWER, "登鹳雀楼", "王之涣", ("白日", "黄河"), "Tang"),
+        Quatrain(BAIDI),
+        Quatrain(AUTUMN, dynasty="Song"),
+    ]
+    path = tmp_path / "poems.json"
+    write_ccpc(iter(poems), path)
+    assert read_ccpc(path) == poems
+    first, *rest = path.read_text(encoding="utf-8").splitlines()
+    assert len(rest) == 2 and json.loads(first) == {
+        "dynasty": "Tang",
+        "author": "王之涣",
+        "content": "白日依山尽|黄河入海流|欲穷千里目|更上一层楼",
+        "title": "登鹳雀楼",
+        "keywords": "白日 黄河",
+    }
+    assert "登鹳雀楼" in first  # to be read by people too
 
 
-def test_words() -> None:
-    assert words_of("明月松间照") == ["明月", "松间", "间照"]
-    assert words_of("轻舟已过万重山") == ["轻舟", "已过", "万重", "重山"]
-    assert segment("明月松间照", Counter({"松间": 3, "间照": 2})) == ["明月", "松间"]
-    assert segment("明月松间照", Counter({"松间": 2, "间照": 3})) == ["明月", "间照"]
-    assert segment("轻舟已过万重山", Counter({"重山": 1})) == ["轻舟", "已过", "重山"]
+def test_read_split(tmp_path) -> None:
+    write_ccpc([Quatrain(HERON_TOWER)], tmp_path / "ccpc_train_v1.0.json")
+    write_ccpc([Quatrain(BAIDI)], tmp_path / "ccpc_valid_v1.0.json")
+    assert read_split(tmp_path, "train") == [Quatrain(HERON_TOWER)]
+    assert read_split(str(tmp_path), "valid") == [Quatrain(BAIDI)]
 
 
-def test_count_words() -> None:
-    counts = count_words([Quatrain(AUTUMN), Quatrain((AUTUMN[0], *HERON_TOWER[1:]))])
-    assert counts["空山"] == counts["雨后"] == 2
-    assert counts["明月"] == counts["山尽"] + 1 == 1
-    assert sum(counts.values()) == 2 * 4 * 3
+def test_splits_that_cannot_be_read(tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"should hold one file \*train\*\.json .* not 0"):
+        read_split(tmp_path / "missing", "train")
+    for number in (1, 2):
+        write_ccpc([Quatrain(HERON_TOWER)], tmp_path / f"train_{number}.json")
+    with pytest.raises(ValueError, match="not 2"):
+        read_split(tmp_path, "train")
+    eight = {"content": "|".join(HERON_TOWER * 2)}
+    (tmp_path / "valid.json").write_text(json.dumps(eight), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"valid\.json holds no quatrain"):
+        read_split(tmp_path, "valid")
 
 
-def draw(seed: int, **options) -> list[str]:
-    counts = count_words([Quatrain(AUTUMN)] * 20)
-    return sample_keywords(AUTUMN, counts, random.Random(seed), **options)
-
-
-def test_keywords_are_parts_of_the_poem() -> None:
-    sizes = Counter()
-    for seed in range(300):
-        keywords = draw(seed)
-        sizes[len(keywords)] += 1
-        assert all(any(word in line for line in AUTUMN) for word in keywords)
-        assert max(Counter(next(n for n, line in enumerate(AUTUMN) if word in line) for word in keywords).values()) <= 2
-        assert not any(set(a) & set(b) for i, a in enumerate(keywords) for b in keywords[:i])
-    assert set(sizes) == {1, 2, 3, 4, 5} and sizes[4] == max(sizes.values())
-
-
-def test_keywords_follow_the_seed() -> None:
-    assert all(draw(seed) == draw(seed) for seed in range(20))
-    assert len({tuple(draw(seed)) for seed in range(20)}) > 10
-
-
-def test_rare_words_are_no_keywords_and_some_are_single_characters() -> None:
-    counts = count_words([Quatrain(AUTUMN)] * 19)
-    assert sample_keywords(AUTUMN, counts, random.Random(0)) == []
-    assert {len(word) for seed in range(50) for word in draw(seed, single=0)} == {2}
-    assert {len(word) for seed in range(50) for word in draw(seed, single=1)} == {1}
-    assert {len(word) for seed in range(50) for word in draw(seed)} == {1, 2}
-
-
-def test_the_texts_of_the_t5() -> None:
-    lines = ["春山新雨后", "天气晚来秋", "明月松间照"]
-    expected = "关键词:春日 细雨 余晖</s>春山新雨后</s>天气晚来秋</s>明月松间照</s>"
-    assert source_text(["春日", "细雨", "余晖"], lines, "</s>") == expected
-    assert source_text(["春日"], [], "</s>") == "关键词:春日</s>"
-    assert target_text("清泉石上流", "</s>") == "清泉石上流</s>"
+@pytest.mark.parametrize(("split", "size"), [("train", 8000), ("valid", 500), ("test", 500)])
+def test_the_shipped_splits(split: str, size: int) -> None:
+    poems = read_ccpc(ASSETS / "poems" / f"quatrains_{split}.json")
+    assert len({poem.lines for poem in poems}) == size
+    for poem in poems:
+        assert 1 <= len(poem.keywords) <= 5 and poem.dynasty in ("Tang", "Song")
+        assert all(any(word in line for line in poem.lines) for word in poem.keywords), poem

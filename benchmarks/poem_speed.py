@@ -1,0 +1,74 @@
+"""Poems a second, against the loop of the published image-to-poem code: one poem at a time, one `generate` a line, no
+cache. Same model, same keywords, same way of sampling; ours keeps the rules of verse besides, the peer does not.
+
+    python -m benchmarks.poem_speed
+
+One JSON object on stdout: poems a second, and ratios to the peer of the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+
+from helpers.config import ASSETS
+from helpers.decoding import NUCLEUS
+from helpers.line_pairs import encode, source_text
+from helpers.poem_t5 import PoemWriter
+from helpers.poems import read_split
+
+LINE_TOKENS = 9  # 7 characters and what may stand around them: the peer has no rule that ends a line
+
+
+@torch.inference_mode()
+def peer(writer: PoemWriter, keyword_sets: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Four separate `generate` calls a poem, without a cache."""
+    poems = []
+    for keywords in keyword_sets:
+        lines: list[str] = []
+        for _ in range(4):
+            source = torch.tensor(encode(writer.tokenizer, [source_text(keywords, lines)]))  # (1, S)
+            output = writer.model.generate(input_ids=source, use_cache=False, max_new_tokens=LINE_TOKENS, **NUCLEUS)
+            lines.append(writer.tokenizer.decode(output[0], skip_special_tokens=True).replace(" ", ""))
+        poems.append(lines)
+    return poems
+
+
+def poems_a_second(write: Callable[[Sequence[Sequence[str]]], object], keyword_sets: Sequence, batch: int) -> float:
+    started = time.perf_counter()
+    for start in range(0, len(keyword_sets), batch):
+        write(keyword_sets[start : start + batch])
+    return len(keyword_sets) / (time.perf_counter() - started)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=ASSETS / "poem_t5")
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+
+    writer = PoemWriter.from_pretrained(args.model)
+    keyword_sets = [poem.keywords for poem in read_split(ASSETS / "poems", "test")[:128]]
+    ways = {
+        "peer": (lambda sets: peer(writer, sets), 1, 16),
+        "batch_1": (writer.write_batch, 1, 16),
+        "batch_64": (writer.write_batch, 64, 128),
+    }
+    for write, batch, _ in ways.values():
+        write(keyword_sets[:batch])  # tables and caches are made at the first call
+    rounds = [
+        {name: poems_a_second(write, keyword_sets[:sets], batch) for name, (write, batch, sets) in ways.items()}
+        for _ in range(args.rounds)
+    ]
+    speeds = {name: statistics.median(each[name] for each in rounds) for name in ways}
+    ratios = {f"{name}_to_peer": statistics.median(each[name] / each["peer"] for each in rounds) for name in ways}
+    print(json.dumps({"poems_a_second": speeds, **ratios}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
