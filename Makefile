@@ -31,7 +31,8 @@ bench: $(READY)  ## the figures of the README (needs DATA)
 	$(BIN)/python -m benchmarks.hubness --flickr $(DATA)/flickr8k
 	$(BIN)/python -m benchmarks.pair_filter --flickr $(DATA)/flickr8k/val.parquet
 	$(BIN)/python -m benchmarks.line_index --lines $(RUNS)/lines.txt
-	$(BIN)/python -m benchmarks.poems --ccpc $(DATA)/poems/ccpc_valid_v1.0.json --lines $(RUNS)/lines.txt
+	$(BIN)/python -m benchmarks.poems --ccpc $(DATA)/poems/ccpc_valid_v1.0.json --poems $(RUNS)/poems
+	$(BIN)/python -m benchmarks.poem_speed
 
 assets: $(READY)  ## train the embedded models again (needs DATA, see training/README.md)
 	$(BIN)/python -m pip install --quiet --editable '.[train]'

@@ -30,14 +30,15 @@ BATCH = 100
 RULES_OFF = {"rhyme": False, "no_repeat": False, "tone": False, "keyword_bonus": 0.0}
 VARIANTS = {
     "as_shipped": {},
-    "as_shipped_with_tones": {"tone": True},
+    "without_tones": {"tone": False},
+    "without_keyword_bonus": {"keyword_bonus": 0.0},
     "length_only": RULES_OFF,
     "rhyme": RULES_OFF | {"rhyme": True},
     "no_repeat": RULES_OFF | {"no_repeat": True},
     "tone": RULES_OFF | {"tone": True},
     "keyword_bonus": RULES_OFF | {"keyword_bonus": KEYWORD_BONUS},
     "keyword_per_line": RULES_OFF | {"keyword_per_line": True},
-    "everything": {"tone": True, "keyword_per_line": True},
+    "with_keyword_per_line": {"keyword_per_line": True},
 }
 Written = list[tuple[tuple[str, ...], tuple[str, ...], float]]
 

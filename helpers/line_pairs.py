@@ -17,14 +17,14 @@ EOS = "</s>"  # ends every part of a source, and the target; T5's own
 IGNORED = -100  # the label that cross-entropy skips: padding must not count in the loss
 
 
-def source_text(keywords: Sequence[str], lines: Sequence[str], eos: str = EOS) -> str:
+def source_text(keywords: Sequence[str], lines: Sequence[str]) -> str:
     """`关键词:k1 k2 k3` + EOS + the lines so far, each + EOS: what the encoder reads (the seed formulation)."""
-    return KEYWORD_PREFIX + " ".join(keywords) + eos + "".join(line + eos for line in lines)
+    return KEYWORD_PREFIX + " ".join(keywords) + EOS + "".join(line + EOS for line in lines)
 
 
-def target_text(line: str, eos: str = EOS) -> str:
+def target_text(line: str) -> str:
     """The next line + EOS: what the decoder learns to write."""
-    return line + eos
+    return line + EOS
 
 
 def line_pairs(poems: Iterable[Quatrain], counts: Counter[str], seed: int = 0) -> Iterator[tuple[str, str]]:

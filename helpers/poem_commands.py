@@ -18,7 +18,7 @@ def add_poem_command(train: argparse._SubParsersAction) -> None:
     poem.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
     poem.add_argument("--profile", choices=("mini", "full"), default="mini", help="default data and model")
     poem.add_argument("--model", metavar="NAME", help="the T5 to begin with: a hub id or a folder")
-    poem.add_argument("--data", metavar="DIR", help="poems: *train*.json and *valid*.json, json lines as of THU-CCPC")
+    poem.add_argument("--data", metavar="DIR", help="poems: *_train*.json and *_valid*.json, json lines as of THU-CCPC")
     poem.add_argument("--steps", type=positive, default=default.steps, help=f"at most (default: {default.steps})")
     poem.add_argument("--batch-size", type=positive, default=default.batch_size)
     poem.add_argument("--accumulate", type=positive, default=default.accumulate, help="batches a step")

@@ -93,7 +93,7 @@ class PoemWriter:
         *,
         rhyme: bool = True,
         no_repeat: bool = True,
-        tone: bool = False,
+        tone: bool = True,
         keyword_bonus: float = KEYWORD_BONUS,
         keyword_per_line: bool = False,
         acrostic: str = "",

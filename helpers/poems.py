@@ -62,9 +62,9 @@ def read_split(folder: str | Path, split: str) -> list[Quatrain]:
 
     Raises ValueError unless there is exactly one such file, with quatrains in it.
     """
-    found = sorted(Path(folder).glob(f"*{split}*.json"))
+    found = sorted(Path(folder).glob(f"*_{split}*.json"))
     if len(found) != 1:
-        raise ValueError(f"{folder} should hold one file *{split}*.json of poems (as THU-CCPC does), not {len(found)}")
+        raise ValueError(f"{folder} should hold one file *_{split}*.json of poems (as THU-CCPC does), not {len(found)}")
     poems = read_ccpc(found[0])
     if not poems:
         raise ValueError(f"{found[0]} holds no quatrain of 5 or 7 characters a line")

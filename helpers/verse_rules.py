@@ -19,7 +19,7 @@ class VerseRules:
     line_length: int
     rhyme: bool = True
     no_repeat: bool = True
-    tone: bool = False
+    tone: bool = True
 
     def admit(self, earlier: Sequence[str], line: str) -> bool:
         """Whether `line`, finished or not, can follow the `earlier` lines (at most three); ？ is any character."""

@@ -21,8 +21,8 @@ teacher=("$runs/teacher/flickr8k_train.safetensors" "$runs/teacher/wallpapers.sa
 # the text teacher, then both towers in CLIP's space
 [ -f "$runs/bridge.safetensors" ] || "$python" -m training.bridge --flickr "$flickr" --teacher "${teacher[@]}" \
   --clip-words "$words" --out "$runs/bridge.safetensors"
-"$python" -m training.train_poem_t5 --corpus "$corpus" --exclude "$exclude" --ahead 4 --out "$runs/ahead"
-"$python" -m training.write_lines --corpus "$corpus" --exclude "$exclude" --out "$runs/lines.txt"
+"$python" -m training.prepare_poems --corpus "$corpus" --exclude "$exclude" --out "$runs/poems" --sample helpers/assets/poems
+"$python" -m training.write_lines --poems "$runs/poems" --out "$runs/lines.txt"
 text=(--flickr "$flickr" --bridge "$runs/bridge.safetensors" --clip-words "$words" --lines "$runs/lines.txt")
 "$python" -m training.train_text_tower "${text[@]}" --image-embeds "${teacher[@]}" --out "$runs/text_tower"
 image=(--flickr "$flickr" --wallpapers "$wallpapers" --teacher "${teacher[@]}" --val "$val"
@@ -46,9 +46,11 @@ embed "$wallpapers" "$runs/image_tower" "${reference[1]}"
 "$python" -m training.export_image_text --image "$runs/image_tower" --text "$runs/text_tower_fitted" \
   --reference "${reference[@]}" --size $size --out helpers/assets/image_text
 
-# the poem model: the next line alone, and into eight bits
-"$python" -m training.train_poem_t5 --corpus "$corpus" --exclude "$exclude" --start "$runs/ahead" --steps 2000 \
-  --lr 7e-4 --out "$runs/poem_t5"
+# the poem model: a base that completes poems, then the next line alone; both into eight bits
+"$python" -m training.train_poem_base --poems "$runs/poems" --steps 15000 --out "$runs/poem_base"
+"$python" -m training.export_poem_t5 --model "$runs/poem_base" --out helpers/assets/poem_base
+"$python" -m helpers train poem --model "$runs/poem_base" --data "$runs/poems" --steps 2500 --lr 5e-4 \
+  --evaluate-every 250 --resume --out "$runs/poem_t5"
 "$python" -m training.export_poem_t5 --model "$runs/poem_t5" --out helpers/assets/poem_t5
 
 # the sample of classical lines

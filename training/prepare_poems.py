@@ -67,7 +67,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     for name, poems in splits.items():
         write_ccpc(poems, args.out / f"poems_{name}.json")
-        write_ccpc(sample(poems, SAMPLE[name], counts), args.sample / f"quatrains_{name}.json")
+        write_ccpc(sample(poems, SAMPLE[name], counts), args.sample / f"poems_{name}.json")
         print(f"{name}: {len(poems):,} poems")
 
 

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import torch
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, T5Config, T5ForConditionalGeneration
-from transformers.trainer_utils import get_last_checkpoint
 
 from helpers.line_pairs import collate, source_text, target_text, tokenize
 from helpers.poem_t5 import PoemWriter, character_tokenizer
 from helpers.poem_words import count_words, segment
 from helpers.poems import Quatrain, read_split
+from helpers.train_poem import last_checkpoint
 from training.prepare_poems import vocabulary
 
 STARTS = (0, 0, 1, 2)  # the lines from which a poem is completed, one source each
@@ -138,7 +138,7 @@ def main() -> None:
         optimizers=(build_optimizer(model, args.lr), None),
     )
     started = time.time()
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(args.out) if args.out.exists() else None)
+    trainer.train(resume_from_checkpoint=last_checkpoint(args.out))
     trainer.save_model(str(args.out))
     tokenizer.save_pretrained(args.out)
     log = {"poems": len(learnt), "pairs": len(train), "minutes": round((time.time() - started) / 60, 1)}
