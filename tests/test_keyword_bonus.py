@@ -8,8 +8,8 @@ from helpers.poem_t5 import character_tokenizer
 from helpers.verse_rules import VerseRules
 
 TOKENIZER = character_tokenizer("春日细雨明月花山更上一层楼天白云头")
-FREE = VerseRules(7, rhyme=False, no_repeat=False)
-STRICT = VerseRules(5, tone=True)
+FREE = VerseRules(7, rhyme=False, no_repeat=False, tone=False)
+STRICT = VerseRules(5, rhyme=True, no_repeat=True, tone=True)
 
 
 def ids(text: str) -> list[int]:
@@ -72,13 +72,13 @@ def test_no_bonus_where_the_tones_would_break() -> None:
     assert last_line(["花月"], "") == {"花": 2.0}  # 月 in the second place: 仄
     assert last_line(["花天"], "") == {}
     assert last_line(["花天"], "更") == {}  # 花 is level
-    assert last_line(["花天"], "", VerseRules(5)) == {"花": 2.0}
+    assert last_line(["花天"], "", VerseRules(5, tone=False)) == {"花": 2.0}
 
 
 def test_no_bonus_where_a_character_would_come_back() -> None:
-    rules = VerseRules(5)
+    rules = VerseRules(5, tone=False)
     assert last_line(["云白"], "", rules) == {}  # 白日依山尽
-    assert last_line(["云白"], "", VerseRules(5, no_repeat=False)) == {"云": 2.0}
+    assert last_line(["云白"], "", VerseRules(5, no_repeat=False, tone=False)) == {"云": 2.0}
     assert last_line(["云上"], "更上", rules) == {}
     assert last_line(["云头"], "更上", rules) == {"云": 2.0}
 
@@ -98,12 +98,13 @@ def test_rows_are_independent_and_the_scores_given_stay() -> None:
 
 def test_beams_belong_to_their_prompts() -> None:
     """Three rows for each of two prompts, each row at another place."""
-    keywords, earlier = [["春日"], ["明月", "细雨"]], [[], ["细雨花花花花花"]]
+    keywords, earlier = [["春日"], ["明月", "细雨"]], [[], ["花花花花花花花"]]
     processor = KeywordBonus(TOKENIZER, keywords, earlier, FREE, 1.0)
-    rows = [ids(line) for line in ("花春", "春日", "花花", "花明", "明月", "细雨")]
+    rows = [ids(line) for line in ("花春", "春日", "花花", "花明", "明月", "花花")]
     added = processor(torch.tensor([[0, *row] for row in rows]), torch.zeros(6, len(TOKENIZER)))
-    found = [{TOKENIZER.convert_ids_to_tokens(i): row[i].item() for i in row.nonzero().flatten()} for row in added]
-    assert found == [{"日": CONTINUE}, {}, {"春": 1.0}, {"月": CONTINUE}, {}, {"明": 1.0}]
+    tokens = TOKENIZER.convert_ids_to_tokens(range(len(TOKENIZER)))
+    found = [{token: amount for token, amount in zip(tokens, row, strict=True) if amount} for row in added.tolist()]
+    assert found == [{"日": CONTINUE}, {}, {"春": 1}, {"月": CONTINUE, "细": 1}, {}, {"明": 1, "细": 1}]
 
 
 def test_more_scores_than_tokens() -> None:

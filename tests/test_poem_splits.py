@@ -1,6 +1,8 @@
-"""helpers.poem_splits: which lines and poems are alike, and that no variant is left on the other side of a split."""
+"""helpers.poem_splits, training.prepare_poems: which poems are alike, and that no variant crosses a split."""
 
+import json
 import random
+import sys
 from itertools import combinations
 
 import pytest
@@ -9,7 +11,9 @@ from test_verse import RIVER_SNOW
 
 from helpers.config import ASSETS
 from helpers.poem_splits import LineVariants, patterns, split_poems, without_variants, without_variants_of
-from helpers.poems import Quatrain, read_ccpc
+from helpers.poem_words import count_words
+from helpers.poems import Quatrain, read_ccpc, read_split, write_ccpc
+from training import prepare_poems
 
 # The same poem as the Song had it: 床前看月光，疑是地上霜。举头望山月，低头思故乡。
 SONG_VERSION = ("床前看月光", "疑是地上霜", "举头望山月", "低头思故乡")
@@ -103,7 +107,78 @@ def test_a_split_is_drawn_by_the_seed() -> None:
 
 
 def test_the_shipped_splits_share_no_variant() -> None:
-    files = (ASSETS / "poems" / f"quatrains_{split}.json" for split in ("train", "valid", "test"))
-    train, valid, test = map(read_ccpc, files)
+    train, valid, test = (read_split(ASSETS / "poems", split) for split in ("train", "valid", "test"))
     assert without_variants_of(train, valid + test) == train
     assert without_variants_of(valid, test) == valid
+
+
+# --- the script that prepares the corpus ---
+
+COMMON = "山水风月花鸟云雨春秋江河日夜天人"
+
+
+def write_corpus(folder, poems: list[Quatrain]) -> None:
+    """As chinese-poetry has them: two sentences a paragraph."""
+    rows = [{"title": p.title, "author": "甲", "paragraphs": ["{}，{}。{}，{}。".format(*p.lines)]} for p in poems]
+    folder.mkdir(parents=True)
+    (folder / "poet.tang.0.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+
+
+def lone_poems(count: int, start: int) -> list[Quatrain]:
+    """Poems of which no two are alike."""
+    rng = random.Random(start)
+    poems = [Quatrain(tuple("".join(rng.choices(COMMON, k=7)) for _ in range(4)), str(n)) for n in range(2 * count)]
+    return without_variants(poems)[:count]
+
+
+@pytest.fixture
+def prepared(tmp_path, monkeypatch):
+    """The script's files for a small corpus with variants, and the poem that was to be excluded."""
+    poems = lone_poems(60, start=1)
+    excluded, variant = poems[0], Quatrain((*poems[1].lines[:3], "龘龘龘龘龘龘龘"))
+    near = Quatrain(("龘" + excluded.lines[0][1:], excluded.lines[1], *lone_poems(1, start=7)[0].lines[2:]))
+    rare = Quatrain((*lone_poems(1, start=8)[0].lines[:3], "山水风月花鸟靐"))
+    write_corpus(tmp_path / "corpus", [*poems, variant, near, rare])
+    write_ccpc([excluded], tmp_path / "exclude.json")
+    monkeypatch.setattr(prepare_poems, "HELD_OUT", {"test": 9, "valid": 7})
+    monkeypatch.setattr(prepare_poems, "SAMPLE", {"train": 20, "valid": 5, "test": 50})
+    corpus = ["--corpus", str(tmp_path / "corpus"), "--exclude", str(tmp_path / "exclude.json")]
+    written = ["--out", str(tmp_path / "out"), "--sample", str(tmp_path / "deep" / "sample")]
+    monkeypatch.setattr(sys, "argv", ["prepare_poems", *corpus, *written])
+    prepare_poems.main()
+    return tmp_path / "out", tmp_path / "deep" / "sample", poems
+
+
+def test_prepared_splits(prepared) -> None:
+    out, _, poems = prepared
+    train, valid, test = (read_split(out, split) for split in ("train", "valid", "test"))
+    assert (len(train), len(valid), len(test)) == (59 - 16, 7, 9)
+    assert {poem.lines for poem in train + valid + test} == {poem.lines for poem in poems[1:]}
+    assert not any(alike(poem, other) for poem in train for other in valid + test)
+    assert {(poem.author, poem.dynasty) for poem in train} == {("甲", "Tang")} and len({p.title for p in train}) == 43
+
+
+def test_the_sample_has_keywords(prepared) -> None:
+    out, folder, _ = prepared
+    for split, size in {"train": 20, "valid": 5, "test": 9}.items():
+        sample = read_ccpc(next(folder.glob(f"*_{split}*.json")))
+        assert len(sample) == len({poem.lines for poem in sample}) == size
+        assert {poem.lines for poem in sample} <= {poem.lines for poem in read_split(out, split)}
+        for poem in sample:
+            assert poem.keywords and all(any(word in line for line in poem.lines) for word in poem.keywords)
+    assert all(poem.keywords == () for poem in read_split(out, "train"))
+
+
+def test_sample_by_the_seed() -> None:
+    poems = lone_poems(30, start=1) * 20
+    counts = count_words(poems)
+    one, again, other = (prepare_poems.sample(poems, 20, counts, seed) for seed in (1, 1, 2))
+    assert one == again != other and any(len(poem.keywords) > 1 for poem in one)
+
+
+def test_the_vocabulary() -> None:
+    """What occurs three times, and what the keyword list has."""
+    poems = [Quatrain(("空山新雨靐", *AUTUMN[1:]))] * 3 + [Quatrain(("空山新雨鱻", *AUTUMN[1:]))] * 2
+    known = prepare_poems.vocabulary(poems)
+    assert known.issuperset("".join(AUTUMN[1:]) + "空山新雨靐") and "鱻" not in known
+    assert set("雪梅") <= known and not set("雪梅") & set("".join(AUTUMN))

@@ -110,28 +110,33 @@ def test_ccpc_there_and_back(tmp_path) -> None:
 
 
 def test_read_split(tmp_path) -> None:
-    write_ccpc([Quatrain(HERON_TOWER)], tmp_path / "ccpc_train_v1.0.json")
-    write_ccpc([Quatrain(BAIDI)], tmp_path / "ccpc_valid_v1.0.json")
-    assert read_split(tmp_path, "train") == [Quatrain(HERON_TOWER)]
-    assert read_split(str(tmp_path), "valid") == [Quatrain(BAIDI)]
+    """By CCPC's names, and by ones that have a split's name in the middle of a word."""
+    for names in ("ccpc_{}_v1.0.json", "quatrains_{}.json"):
+        folder = tmp_path / names[:4]
+        folder.mkdir()
+        for split, lines in {"train": HERON_TOWER, "valid": BAIDI, "test": AUTUMN}.items():
+            write_ccpc([Quatrain(lines)], folder / names.format(split))
+        assert read_split(folder, "train") == [Quatrain(HERON_TOWER)]
+        assert read_split(str(folder), "valid") == [Quatrain(BAIDI)]
+        assert read_split(folder, "test") == [Quatrain(AUTUMN)]
 
 
 def test_splits_that_cannot_be_read(tmp_path) -> None:
-    with pytest.raises(ValueError, match=r"should hold one file \*train\*\.json .* not 0"):
+    with pytest.raises(ValueError, match=r"should hold one file \*_train\*\.json .* not 0"):
         read_split(tmp_path / "missing", "train")
     for number in (1, 2):
-        write_ccpc([Quatrain(HERON_TOWER)], tmp_path / f"train_{number}.json")
+        write_ccpc([Quatrain(HERON_TOWER)], tmp_path / f"poems_train_{number}.json")
     with pytest.raises(ValueError, match="not 2"):
         read_split(tmp_path, "train")
     eight = {"content": "|".join(HERON_TOWER * 2)}
-    (tmp_path / "valid.json").write_text(json.dumps(eight), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"valid\.json holds no quatrain"):
+    (tmp_path / "poems_valid.json").write_text(json.dumps(eight), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"poems_valid\.json holds no quatrain"):
         read_split(tmp_path, "valid")
 
 
 @pytest.mark.parametrize(("split", "size"), [("train", 8000), ("valid", 500), ("test", 500)])
 def test_the_shipped_splits(split: str, size: int) -> None:
-    poems = read_ccpc(ASSETS / "poems" / f"quatrains_{split}.json")
+    poems = read_split(ASSETS / "poems", split)
     assert len({poem.lines for poem in poems}) == size
     for poem in poems:
         assert 1 <= len(poem.keywords) <= 5 and poem.dynasty in ("Tang", "Song")

@@ -7,7 +7,7 @@ import torch
 from test_verse import BAIDI, CHARS, HERON_TOWER, MAPLE_BRIDGE, NIGHT_THOUGHTS, RHYMES, RIVER_SNOW, make_tokenizer
 
 from helpers.config import ASSETS
-from helpers.poems import read_ccpc
+from helpers.poems import read_split
 from helpers.tone_pattern import ToneConstraint
 from helpers.verse import VerseConstraint, check
 from helpers.verse_rules import VerseRules, level_groups, may_end
@@ -34,9 +34,8 @@ def test_tang_quatrains(poem: list[str]) -> None:
 
 
 def test_a_thousand_quatrains() -> None:
-    poems = [poem.lines for split in ("valid", "test") for poem in read_ccpc(ASSETS / "poems" / f"quatrains_{split}.json")]
     rhymed = 0
-    for poem in poems:
+    for poem in (poem.lines for split in ("valid", "test") for poem in read_split(ASSETS / "poems", split)):
         judged = check(poem)
         assert admits_all(poem, no_repeat=True) is not bool(judged["repeats"]), poem
         assert admits_all(poem, tone=True) is judged["tonal"], poem
@@ -62,6 +61,8 @@ def test_a_thousand_quatrains() -> None:
         (HERON_TOWER[:3], "山", False),  # level, of another group
         (["", "梦", ""], "风", True),  # where the rhyme is there in a rare reading only, that one counts
         (["", "月", ""], "雪", False),
+        (["", "平", ""], "明", True),
+        (["", "平", ""], "天", False),  # 平 is in the group of 天 too, but rarely
     ],
 )
 def test_may_end(earlier: list[str], char: str, fits: bool) -> None:
@@ -97,13 +98,21 @@ def test_a_last_line(line: str, fits: bool) -> None:
     assert VerseRules(5, tone=True).admit(HERON_TOWER[:3], line) is fits
 
 
+def test_a_line_that_is_too_long() -> None:
+    free = VerseRules(5, **NONE)
+    assert free.admit([], "更上一层楼") and not free.admit([], "更上一层楼上") and free.admit([], "")
+
+
 def test_switches() -> None:
     repeats, no_rhyme, no_tone = "更上一山楼", "更上一层天", "更天一层楼"
-    assert [VerseRules(5).admit(HERON_TOWER[:3], line) for line in (repeats, no_rhyme, no_tone)] == [False, False, True]
-    assert VerseRules(5, no_repeat=False).admit(HERON_TOWER[:3], repeats)
-    assert VerseRules(5, rhyme=False).admit(HERON_TOWER[:3], no_rhyme)
+    assert [VerseRules(5, tone=False).admit(HERON_TOWER[:3], line) for line in (repeats, no_rhyme, no_tone)] == [
+        False,
+        False,
+        True,
+    ]
+    assert VerseRules(5, no_repeat=False, tone=False).admit(HERON_TOWER[:3], repeats)
+    assert VerseRules(5, rhyme=False, tone=False).admit(HERON_TOWER[:3], no_rhyme)
     assert not VerseRules(5, tone=True).admit(HERON_TOWER[:3], no_tone)
-    assert VerseRules(5) == VerseRules(5, rhyme=True, no_repeat=True, tone=False)
 
 
 # --- beside the constraints ---
@@ -150,7 +159,7 @@ def test_the_constraints_leave_what_is_admitted(rules: dict[str, bool], length: 
 
 def test_every_line_end() -> None:
     """Lines 2, 3 and 4 of known poems, without their last characters."""
-    judge = VerseRules(5, no_repeat=False)
+    judge = VerseRules(5, no_repeat=False, tone=False)
     for poem in (HERON_TOWER, NIGHT_THOUGHTS):
         for n in (1, 2, 3):
             line = "".join(char if char in VOCABULARY else "不" for char in poem[n][:4])
