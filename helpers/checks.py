@@ -261,7 +261,7 @@ def check_forbid_used(fn: Callable) -> None:
     expect(not torch.equal(got, before), "The tokens of `input_ids` need the score -inf.")
     expect(
         allowed != [[True, False, False, False, True]] * 2,
-        "Each row forbids its own tokens, not those of its neighbours.",
+        "Each row forbids its own tokens, not all of the batch's.",
     )
     expect(allowed[0][0] and allowed[1][0], "Column 0 is the start token: it is no part of the line.")
     expect(allowed == [[True, False, True, False, True], [True, True, False, True, True]], "Row 0 forbids 3 and 1.")
@@ -294,9 +294,7 @@ def check_t5_attention(fn: Callable) -> None:
         ((q @ k.mT).softmax(-1) @ v, "Neither bias nor mask is used."),
     ):
         expect(not torch.allclose(got, wrong, atol=1e-5), hint)
-    expect(
-        torch.allclose(got, attention(), atol=1e-5), "softmax(q k^T + bias, with -inf at the pads) v, over the keys."
-    )
+    expect(torch.allclose(got, attention(), atol=1e-5), "softmax(q k^T + bias, -inf at the pads) v, over the keys.")
 
 
 @exercise("leaking lines")

@@ -12,54 +12,80 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerBase
 
+from helpers.tone_pattern import TONES, ToneConstraint
 from helpers.verse import verse_vocabulary
-from helpers.verse_rules import VerseRules
+from helpers.verse_rules import ANY, VerseRules
 from helpers.word_tokens import spell, tokens_begun
-
-ANY = "？"
 
 
 class KeywordConstraint(LogitsProcessor):
     """Makes the line of each of P prompts hold its word; row b of B = k·P rows belongs to prompt b // k.
 
-    A word that the `rules` admit nowhere in the line, or that the tokenizer cannot spell, is let go; so is one whose
-    next token has been forbidden by the processors before this one: it comes last.
+    `words` are those of this line, None for a line without; `later_words` those of the lines after it, whose
+    characters have to wait for them where no character may come twice. Comes last. A word is let go if the `rules`
+    admit it nowhere in the line, if the tokenizer cannot spell it, or if the processors before leave nothing of it.
     """
 
     def __init__(
         self,
         tokenizer: PreTrainedTokenizerBase,
         words: Sequence[str | None],
+        later_words: Sequence[Sequence[str]],
         earlier: Sequence[Sequence[str]],
         rules: VerseRules,
     ) -> None:
-        self.texts = verse_vocabulary(tokenizer, len(tokenizer)).texts
+        self.vocabulary = verse_vocabulary(tokenizer, len(tokenizer))
         self.words, self.earlier, self.rules = words, earlier, rules
         self.spelling = {word: spell(tokenizer, word) for word in set(words) - {None}}
+        self.tones = ToneConstraint(tokenizer, rules.line_length, earlier)
+        needed = ["".join([word or "", *later]) for word, later in zip(words, later_words, strict=True)]
+        self.needed = [self._tokens_with(chars if rules.no_repeat else "") for chars in needed]  # P times (V,)
+
+    def _tokens_with(self, chars: str) -> Tensor:
+        """(V,) the tokens that hold one of these characters."""
+        v = self.vocabulary
+        found = torch.zeros(len(v.length), dtype=torch.bool)
+        for number in {v.number[char] for char in chars if char in v.number}:
+            found[v.tokens[v.starts[number] : v.starts[number + 1]]] = True
+        return found
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """input_ids (B, t), column 0 the decoder's start token; scores (B, V) -> (B, V)."""
-        scores, copies = scores.clone(), len(scores) // len(self.words)
-        for row, ids in enumerate(input_ids[:, 1:].tolist()):
-            token = self._forced(row // copies, ids)
-            if token is not None and scores[row, token].isfinite():
-                kept = scores[row, token].clone()
-                scores[row] = -torch.inf
-                scores[row, token] = kept
-        return scores
+        """input_ids (B, t), column 0 the decoder's start token; scores (B, W), W >= V -> (B, W)."""
+        size, copies = len(self.vocabulary.length), len(scores) // len(self.words)
+        allowed = torch.stack([self._allowed(row // copies, ids) for row, ids in enumerate(input_ids[:, 1:].tolist())])
+        allowed = torch.nn.functional.pad(allowed, (0, scores.shape[1] - size)).to(scores.device)  # (B, W)
+        masked = scores.masked_fill(~allowed, -torch.inf)
+        stuck = masked.isneginf().all(1, keepdim=True)  # (B, 1)
+        return torch.where(stuck, scores, masked)
 
-    def _forced(self, prompt: int, ids: list[int]) -> int | None:
-        """The token that must come now, if there is no later chance."""
-        word, earlier = self.words[prompt], self.earlier[prompt]
-        line = "".join(self.texts[i] for i in ids if i < len(self.texts))
-        if word is None or word in line or not self.spelling[word]:
-            return None
-        spelling = self.spelling[word]
+    def _allowed(self, prompt: int, ids: list[int]) -> Tensor:
+        """(V,) the tokens after which the word can still come, or with which it does."""
+        v, word, earlier = self.vocabulary, self.words[prompt], self.earlier[prompt]
+        line = "".join(v.texts[i] for i in ids if i < len(v.texts))
+        others = ~self.needed[prompt]  # what neither this word nor a later one needs
+        spelling = self.spelling.get(word, [])
+        if not spelling or word in line:
+            return others
         begun = tokens_begun(ids, spelling)
-        rest = "".join(self.texts[i] for i in spelling[begun:])
-        places = range(1, self.rules.line_length - len(line) - len(word) + 1)
-        later = any(self.rules.admit(earlier, line + ANY * skipped + word) for skipped in places)
-        return spelling[begun] if not later and self.rules.admit(earlier, line + rest) else None
+        rest = "".join(v.texts[i] for i in spelling[begun:])
+        allowed = others & self._leaves_room(prompt, line, word)
+        allowed[spelling[begun]] = self.rules.admit(earlier, line + rest)
+        # A bare word mark is no character: what can still come before it can still come after it.
+        return allowed | v.blank if allowed.any() else others
+
+    def _leaves_room(self, prompt: int, line: str, word: str) -> Tensor:
+        """(V,) the tokens behind which the rules admit the whole word somewhere, for one of the orders of tones."""
+        earlier, left = self.earlier[prompt], self.rules.line_length - len(line)
+        length = self.vocabulary.length.clamp(max=self.rules.line_length)
+        room = torch.zeros(len(length), dtype=torch.bool)
+        for i, first in enumerate(TONES):
+            places = range(left - len(word) + 1)
+            skipped = [k for k in places if self.rules.admit(earlier, line + ANY * k + word, first)]
+            if not skipped:
+                continue
+            fits = self.tones.fits[self.tones.line_tones[prompt, i], left] if self.rules.tone else True
+            room |= fits & (length > 0) & (length <= max(skipped))
+        return room
 
 
 class AcrosticConstraint(LogitsProcessor):
@@ -69,8 +95,7 @@ class AcrosticConstraint(LogitsProcessor):
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, heads: Sequence[str]) -> None:
-        vocabulary = verse_vocabulary(tokenizer, len(tokenizer))
-        self.texts, self.blank = vocabulary.texts, vocabulary.blank
+        self.texts = verse_vocabulary(tokenizer, len(tokenizer)).texts
         whole = {text: token for token, text in enumerate(self.texts) if len(text) == 1}
         unknown = sorted(set(heads) - set(whole))
         if unknown:

@@ -117,10 +117,11 @@ class PoemWriter:
         torch.manual_seed(seed)
         totals, tokens = torch.zeros(len(rows)), torch.zeros(len(rows))
         for number in range(4):
-            processors = self._processors(rows, poems, rules, keyword_bonus)
+            wanted = [keywords[number : number + 1] for keywords in rows] if keyword_per_line else rows
+            processors = self._processors(wanted, poems, rules, keyword_bonus)
             if keyword_per_line:
-                words = [keywords[number] if number < len(keywords) else None for keywords in rows]
-                processors.append(KeywordConstraint(self.tokenizer, words, poems, rules))
+                own, later = [next(iter(words), None) for words in wanted], [words[number + 1 : 4] for words in rows]
+                processors.append(KeywordConstraint(self.tokenizer, own, later, poems, rules))
             if number < len(acrostic):
                 processors.append(AcrosticConstraint(self.tokenizer, [acrostic[number]] * len(rows)))
             sources = [source_text(keywords, poem) for keywords, poem in zip(rows, poems, strict=True)]

@@ -13,16 +13,19 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch.nn.functional import cross_entropy
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedTokenizerBase,
+    PrinterCallback,
     Seq2SeqTrainer,
     Seq2SeqTrainingArguments,
     T5ForConditionalGeneration,
 )
+from transformers.modeling_outputs import Seq2SeqLMOutput
 
 from helpers.config import pick_device, pick_dtype
-from helpers.line_pairs import collate, line_pairs, tokenize
+from helpers.line_pairs import IGNORED, collate, line_pairs, tokenize
 from helpers.poem_words import count_words
 from helpers.poems import Quatrain
 from helpers.run_folder import begin_run, check_resumable
@@ -52,6 +55,8 @@ def fine_tune(
     checkpoint = last_checkpoint(folder)
     if checkpoint:
         check_resumable(folder, settings, resume)
+        if is_whole(folder):
+            return finished_run(model, folder)
     else:
         begin_run(folder, settings)
     counts = count_words(train)
@@ -63,14 +68,46 @@ def fine_tune(
         training_arguments(config, folder, device, progress),
         train_dataset=items,
         eval_dataset=held_out,
-        data_collator=partial(collate, pad_token_id=tokenizer.pad_token_id),
+        data_collator=partial(training_batch, model, tokenizer.pad_token_id),
+        compute_loss_func=mean_over_tokens,
         processing_class=tokenizer,
         callbacks=[EarlyStoppingCallback(config.patience)],
     )
+    if not progress:
+        trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=checkpoint)
-    model.eval()
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False).eval()  # its own forward, without autocast
     trainer.save_model(str(folder))
+    trainer.state.save_to_json(str(folder / STATE))
     return trainer.state.log_history
+
+
+def training_batch(
+    model: T5ForConditionalGeneration, pad_token_id: int, items: Sequence[dict[str, list[int]]]
+) -> dict[str, torch.Tensor]:
+    """What `collate` makes, with the decoder's input: the labels, one place to the right."""
+    batch = collate(items, pad_token_id)
+    return {**batch, "decoder_input_ids": model.prepare_decoder_input_ids_from_labels(batch["labels"])}
+
+
+def mean_over_tokens(
+    outputs: Seq2SeqLMOutput, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
+) -> torch.Tensor:
+    """Cross-entropy over the targets' tokens, whose number is that of all batches of a step.
+
+    T5 takes the mean of each batch, and the Trainer takes it for a share of the step: accumulated over four batches,
+    its gradient would be four times too large.
+    """
+    logits = outputs["logits"].flatten(0, 1).float()  # (B, T, V) -> (B·T, V)
+    total = cross_entropy(logits, labels.flatten(), ignore_index=IGNORED, reduction="sum")
+    return total / (num_items_in_batch if num_items_in_batch is not None else (labels != IGNORED).sum())
+
+
+def finished_run(model: T5ForConditionalGeneration, folder: Path) -> list[dict]:
+    """The log of a run that is over, whose weights `model` takes: the Trainer would train on."""
+    model.load_state_dict(type(model).from_pretrained(folder).state_dict())
+    model.eval()
+    return json.loads((folder / STATE).read_text(encoding="utf-8"))["log_history"]
 
 
 def training_arguments(
@@ -95,6 +132,7 @@ def training_arguments(
         eval_steps=config.evaluate_every,
         save_steps=config.evaluate_every,
         save_total_limit=2,
+        restore_callback_states_from_checkpoint=True,  # early stopping goes on counting
         load_best_model_at_end=True,
         metric_for_best_model="eval_loss",
         logging_steps=10,
@@ -112,9 +150,9 @@ def last_checkpoint(folder: Path) -> str | None:
     return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
 
 
-def is_whole(checkpoint: Path) -> bool:
-    """Whether a checkpoint has been written to the end, of which the Trainer's state comes last."""
+def is_whole(folder: Path) -> bool:
+    """Whether a checkpoint, or the model in the end, was written completely: the Trainer's state comes last."""
     try:
-        return bool(json.loads((checkpoint / STATE).read_text(encoding="utf-8")))
+        return bool(json.loads((folder / STATE).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return False

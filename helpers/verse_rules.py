@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from helpers.verse import in_tonal_order, level_rhymes, repeated_characters, tones, usual_readings
 
+ANY = "？"
+
 
 @dataclass(frozen=True)
 class VerseRules:
@@ -21,13 +23,16 @@ class VerseRules:
     no_repeat: bool = True
     tone: bool = True
 
-    def admit(self, earlier: Sequence[str], line: str) -> bool:
-        """Whether `line`, finished or not, can follow the `earlier` lines (at most three); ？ is any character."""
+    def admit(self, earlier: Sequence[str], line: str, firsts: str = "平仄") -> bool:
+        """Whether `line`, finished or not, can follow the `earlier` lines (at most three); ？ is any character.
+
+        `firsts`: the tones that character 2 of line 1 may have, which settle the order of all others.
+        """
         poem = [*earlier, line]
         return (
             len(line) <= self.line_length
             and not (self.no_repeat and repeated_characters(poem))
-            and not (self.tone and not any(in_tonal_order(poem, first) for first in "平仄"))
+            and not (self.tone and not any(in_tonal_order(poem, first) for first in firsts))
             and not (self.rhyme and len(line) == self.line_length and not may_end(earlier, line[-1]))
         )
 
