@@ -127,11 +127,6 @@ def keyword_recall(poems: Sequence[Sequence[str]], keyword_sets: Sequence[Sequen
     return float(np.mean(shares))
 
 
-def copied_lines(poems: Iterable[Sequence[str]], training_lines: set[str]) -> float:
-    """The share of lines that stand, whole, in the training poems."""
-    return float(np.mean([line in training_lines for poem in poems for line in poem]))
-
-
 def distinct_n(poems: Iterable[Sequence[str]], n: int = 2) -> float:
     """Different n-grams over all n-grams, within lines (Li et al. 2016, section 5.3)."""
     grams = [line[i : i + n] for poem in poems for line in poem for i in range(len(line) - n + 1)]

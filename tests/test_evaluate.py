@@ -9,7 +9,6 @@ from helpers.captions import CaptionData
 from helpers.evaluate import (
     average_precision,
     chance_recall,
-    copied_lines,
     distinct_n,
     keyword_recall,
     recall_at_k,
@@ -106,10 +105,6 @@ def test_keyword_recall() -> None:
     assert keyword_recall([HERON_TOWER, HERON_TOWER], [["黄河"], ["明月", "流欲"]]) == 0.5  # 流欲 runs over two lines
     with pytest.raises(ValueError):
         keyword_recall([HERON_TOWER], [["黄河"], ["明月"]])
-
-
-def test_copied_lines() -> None:
-    assert copied_lines([HERON_TOWER, ["明月"] * 4], {HERON_TOWER[0], HERON_TOWER[2], "月"}) == 2 / 8
 
 
 def test_distinct_n() -> None:
