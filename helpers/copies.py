@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 
 class TrainingText:
-    """The lines of a corpus in one string, in which any piece of a line can be looked up."""
+    """The lines of a corpus, in which any piece of a line can be looked up: some 3 KB of memory a line."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self.lines = set(lines)
-        self._text = "\n".join(self.lines)
+        self._pieces = {piece for line in self.lines for piece in pieces(line)}
 
     def longest_copy(self, line: str) -> str:
         """The longest piece of `line` that stands within one line of the corpus; the first of several."""
-        for size in range(len(line), 0, -1):
-            for start in range(len(line) - size + 1):
-                if line[start : start + size] in self._text:
-                    return line[start : start + size]
-        return ""
+        return next((piece for piece in pieces(line) if piece in self._pieces), "")
 
     def copied_lines(self, poems: Iterable[Sequence[str]]) -> float:
         """The share of lines that stand, whole, in the corpus."""
@@ -34,3 +30,10 @@ class TrainingText:
     def copy_lengths(self, poems: Iterable[Sequence[str]]) -> Counter[int]:
         """How many lines have a longest copied piece of 0, 1, 2 ... characters."""
         return Counter(len(self.longest_copy(line)) for poem in poems for line in poem)
+
+
+def pieces(line: str) -> Iterator[str]:
+    """All pieces of a line, the longest first."""
+    for size in range(len(line), 0, -1):
+        for start in range(len(line) - size + 1):
+            yield line[start : start + size]

@@ -15,6 +15,7 @@ from test_poems import HERON_TOWER
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from helpers.config import ASSETS
+from helpers.decoding import NUCLEUS, STRATEGIES
 from helpers.line_pairs import encode, source_text, target_text
 from helpers.poem_t5 import PoemWriter
 from helpers.poems import Quatrain, read_split
@@ -91,8 +92,8 @@ def logits(writer: PoemWriter) -> torch.Tensor:
         torch.tensor(encode(writer.tokenizer, [text]))
         for text in (source_text(["白日", "黄河"], HERON_TOWER[:2]), target_text(HERON_TOWER[2]))
     )
-    with torch.inference_mode():  # the class's own: accelerate leaves one in bfloat16 on a model it has trained
-        return T5ForConditionalGeneration.forward(writer.model, source, labels=target, use_cache=False).logits
+    with torch.inference_mode():
+        return writer.model(source, labels=target, use_cache=False).logits
 
 
 def test_the_config_is_that_of_a_base_t5() -> None:
@@ -144,6 +145,19 @@ def test_lines_are_exact(writer, form: str) -> None:
         judged = check(poem.lines)
         assert judged["form"] == form and all(is_han(char) for line in poem.lines for char in line), poem
         assert judged["rhyme"] and judged["tonal"] and not judged["repeats"], poem
+
+
+@pytest.mark.parametrize("form", ["5x4", "7x4"])
+@pytest.mark.parametrize("decoding", [NUCLEUS, STRATEGIES["greedy"]], ids=["sampling", "greedy"])
+def test_every_line_has_its_keyword(writer, form: str, decoding) -> None:
+    """Without rules, among tokens of several characters."""
+    n = 8 if decoding is NUCLEUS else 1
+    sets = [["黄河", "明月", "江枫渔", "花"]]
+    free = {"rhyme": False, "no_repeat": False, "tone": False, "keyword_bonus": 0, "decoding": decoding}
+    (group,) = writer.write_batch(sets, form, n=n, keyword_per_line=True, **free)
+    for poem in group:
+        assert check(poem.lines)["form"] == form, poem
+        assert all(word in line for word, line in zip(poem.keywords, poem.lines, strict=True)), poem
 
 
 def test_two_steps_and_loading_again(folder, tmp_path) -> None:

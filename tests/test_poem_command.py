@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from test_poem_t5 import CHARACTERS, tiny_t5
-from test_train_poem import TRAIN, VALID
+from test_train_poem import TRAIN, VALID, contents
 
 from helpers.__main__ import main
 from helpers.config import ASSETS
@@ -77,10 +77,13 @@ def test_two_steps(run, tmp_path) -> None:
 
 
 def test_a_run_is_resumed_only_if_asked(run, tmp_path) -> None:
-    assert run("--evaluate-every", 1)[0] == 0
-    assert complaint(run("--evaluate-every", 1), tmp_path / "out", "--resume")
+    status, _, said = run("--evaluate-every", 1)
+    before = contents(tmp_path / "out")
+    assert status == 0 and complaint(run("--evaluate-every", 1), tmp_path / "out", "--resume")
     assert complaint(run("--evaluate-every", 1, "--resume", "--lr", 0.5), "another lr")
-    assert run("--evaluate-every", 1, "--resume")[0] == 0
+    status, _, again = run("--evaluate-every", 1, "--resume")
+    assert status == 0 and again.splitlines()[-1] == said.splitlines()[-1]
+    assert contents(tmp_path / "out") == before  # it was over
 
 
 def test_options_reach_the_run(run, trained, model_folder, tmp_path) -> None:

@@ -1,24 +1,27 @@
 """helpers.train_poem, training.train_poem_base: what a few steps do; a kill -9 changes nothing in the end."""
 
 import json
+import math
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_poem_t5 import CHARACTERS, tiny_t5
+from test_poem_t5 import CHARACTERS, VERSE, tiny_t5
+from transformers import Trainer
 
-from helpers.line_pairs import encode
+from helpers.line_pairs import IGNORED, encode, line_pairs
 from helpers.poem_t5 import PoemWriter, character_tokenizer
 from helpers.poem_words import count_words, words_of
 from helpers.poems import Quatrain
-from helpers.train_poem import fine_tune, is_whole, last_checkpoint, training_arguments
+from helpers.train_poem import fine_tune, is_whole, last_checkpoint, mean_over_tokens, training_arguments
 from helpers.training_config import PoemTrainingConfig
 from training.train_poem_base import build_optimizer, completions, new_model, prepare_to_copy
 
@@ -35,6 +38,7 @@ def some_poems(start: int, count: int) -> list[Quatrain]:
     return [Quatrain(tuple(lines), keywords=(lines[0][:2], lines[2][3:])) for lines in rows]
 
 
+EARLY = replace(CONFIG, steps=400, lr=3.0, patience=2, evaluate_every=2)  # its loss soon rises
 TRAIN, VALID = some_poems(0, 12), some_poems(3, 4)
 
 
@@ -56,6 +60,19 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """When each file was written, and what stands in it."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def logits(model) -> torch.Tensor:
+    """(4, 6, V) by the model's own forward, for the lines of a poem as source and target."""
+    source, target = (torch.tensor(encode(character_tokenizer(CHARACTERS), lines)) for lines in (TRAIN[5].lines,) * 2)
+    with torch.inference_mode():
+        return model(source, labels=target, use_cache=False).logits
 
 
 def checkpoints(folder: Path) -> list[str]:
@@ -99,7 +116,7 @@ def test_what_is_left_in_the_folder(whole) -> None:
 
 def test_the_best_state_is_kept_and_it_stops_early(tmp_path) -> None:
     """With steps far too large the loss soon rises: two evaluations without a better one are the end."""
-    _, log = begin(tmp_path, replace(CONFIG, steps=400, lr=3.0, patience=2, evaluate_every=2))
+    _, log = begin(tmp_path, EARLY)
     losses = figures(log, "eval_loss")
     best = min(losses, key=losses.get)
     assert max(losses) == best + 2 * 2 < 400
@@ -111,6 +128,66 @@ def test_batches_that_are_accumulated_make_one_step(tmp_path) -> None:
     """Batches of three, four a step: in an epoch of 48 pairs there are four steps."""
     _, log = begin(tmp_path, replace(CONFIG, steps=4, batch_size=3, accumulate=4))
     assert [entry["epoch"] for entry in log if "eval_loss" in entry] == [1.0]
+
+
+def test_accumulation_changes_nothing(tmp_path, monkeypatch) -> None:
+    """All pairs in one step, whose lines of five and of seven characters meet in batches of different sizes."""
+    poems = [Quatrain(tuple(VERSE[n].replace(".", ",").split(",")[:4]), keywords=("明月",)) for n in (0, 2, 3, 4)]
+    tokenizer, logs = character_tokenizer(CHARACTERS), {}
+    monkeypatch.setattr(
+        "helpers.train_poem.training_arguments", lambda *args: replace(training_arguments(*args), logging_steps=1)
+    )
+    for size, accumulate in ((16, 1), (8, 2), (4, 4)):
+        model = tiny_t5(len(tokenizer), dropout_rate=0.0)
+        config = replace(CONFIG, steps=3, batch_size=size, accumulate=accumulate, warmup=0.0)
+        folder = tmp_path / str(size)
+        logs[size] = fine_tune(model, tokenizer, poems, VALID, config, folder, device="cpu", progress=False)
+    for name in ("loss", "grad_norm"):
+        assert list(figures(logs[16], name)) == [1, 2, 3]
+        for size in (8, 4):
+            assert figures(logs[size], name) == pytest.approx(figures(logs[16], name), rel=0.02), (name, size)
+    with torch.no_grad():
+        assert figures(logs[16], "loss")[1] == pytest.approx(first_loss(tokenizer, poems), rel=1e-3)
+
+
+def first_loss(tokenizer, poems: list[Quatrain]) -> float:
+    """Cross-entropy over all targets' tokens, one pair after the other."""
+    model, total, count = tiny_t5(len(tokenizer), dropout_rate=0.0), 0.0, 0
+    for source, target in line_pairs(poems, Counter()):
+        ids, labels = (torch.tensor(encode(tokenizer, [text])) for text in (source, target))
+        total += model(ids, labels=labels, use_cache=False).loss.item() * labels.numel()
+        count += labels.numel()
+    return total / count
+
+
+def test_mean_over_tokens() -> None:
+    """Probabilities 1/2 and 1/4 for two targets; a third place is padding."""
+    p = torch.tensor([[[0.5, 0.25, 0.25], [0.5, 0.25, 0.25], [0.01, 0.01, 0.98]]])
+    outputs, labels = {"logits": p.log() + 3}, torch.tensor([[0, 2, IGNORED]])
+    total = math.log(2) + math.log(4)
+    assert mean_over_tokens(outputs, labels).item() == pytest.approx(total / 2)
+    for count in (2, 7, torch.tensor(7)):
+        assert mean_over_tokens(outputs, labels, count).item() == pytest.approx(total / int(count))
+    parts = [mean_over_tokens({"logits": outputs["logits"][:, n : n + 1]}, labels[:, n : n + 1], 2) for n in range(3)]
+    assert sum(part.item() for part in parts) == pytest.approx(total / 2)
+    halves = {"logits": outputs["logits"].bfloat16()}
+    assert mean_over_tokens(halves, labels).dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_model_that_was_trained_is_the_one_that_was_saved(dtype, tmp_path, monkeypatch) -> None:
+    """In full precision, whatever it was trained in: the Trainer's autocast is gone."""
+    monkeypatch.setattr("helpers.train_poem.pick_dtype", lambda device: dtype)
+    model, _ = begin(tmp_path, replace(CONFIG, steps=4, evaluate_every=2))
+    saved = PoemWriter.from_pretrained(tmp_path).model
+    found, expected = logits(model), logits(saved)
+    assert found.dtype == expected.dtype == torch.float32
+    assert torch.allclose(found, expected, atol=1e-5) and not model.training
+
+
+def test_nothing_is_printed_without_progress(tmp_path, capfd) -> None:
+    begin(tmp_path, replace(CONFIG, steps=20))
+    assert capfd.readouterr().out == ""
 
 
 def test_options_reach_the_trainer(tmp_path) -> None:
@@ -170,6 +247,37 @@ def test_a_killed_run_ends_the_same(moment: str, left: list[str], whole, tmp_pat
     assert same(weights(tmp_path), weights(folder))
 
 
+@pytest.fixture(scope="module")
+def early(tmp_path_factory):
+    """A run that stopped early: (folder, log)."""
+    before, folder = torch.get_num_threads(), tmp_path_factory.mktemp("early")
+    torch.set_num_threads(1)
+    _, log = begin(folder, EARLY)
+    torch.set_num_threads(before)
+    return folder, log
+
+
+@pytest.mark.parametrize("done", [2, 4])
+def test_early_stopping_goes_on_counting(done: int, early, tmp_path, monkeypatch) -> None:
+    """`done`: the evaluations before a run is interrupted; of the five, the last two are without a better loss."""
+    folder, expected = early
+    assert list(figures(expected, "eval_loss")) == [2, 4, 6, 8, 10] and checkpoints(folder)[1] == "checkpoint-6"
+    steps, step = iter(range(2 * done)), Trainer.training_step
+
+    def interrupted(*args, **kwargs) -> torch.Tensor:
+        if next(steps, None) is None:
+            raise KeyboardInterrupt
+        return step(*args, **kwargs)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Trainer, "training_step", interrupted)
+        begin(tmp_path, EARLY)
+    assert last_checkpoint(tmp_path) == str(tmp_path / f"checkpoint-{2 * done}") and not is_whole(tmp_path)
+    _, log = begin(tmp_path, EARLY, resume=True)
+    assert figures(log, "eval_loss") == figures(expected, "eval_loss")
+    assert same(weights(tmp_path), weights(folder)) and checkpoints(tmp_path) == checkpoints(folder)
+
+
 # --- checkpoints and runs that do not fit ---
 
 
@@ -194,13 +302,32 @@ def copied(whole, tmp_path) -> Path:
 def test_a_run_goes_on_behind_a_broken_checkpoint(copied, whole) -> None:
     (copied / "checkpoint-30" / "trainer_state.json").write_text('{"glob', encoding="utf-8")
     (copied / "model.safetensors").unlink()
+    (copied / "trainer_state.json").unlink()
     _, log = begin(copied, resume=True)
     assert figures(log, "eval_loss") == figures(whole[1], "eval_loss") and same(weights(copied), weights(whole[0]))
 
 
-def test_a_finished_run_stays_as_it_is(copied, whole) -> None:
-    begin(copied, resume=True)
-    assert same(weights(copied), weights(whole[0]))
+@pytest.mark.parametrize(("name", "config"), [("whole", CONFIG), ("early", EARLY)])
+def test_a_finished_run_stays_as_it_is(name: str, config, request, tmp_path, monkeypatch) -> None:
+    """Neither at its last step nor where it stopped early is it trained on."""
+    folder, expected = request.getfixturevalue(name)
+    copied = Path(shutil.copytree(folder, tmp_path / "run"))
+    before = contents(copied)
+    monkeypatch.setattr(Trainer, "train", None)
+    model, log = begin(copied, config, resume=True)
+    assert contents(copied) == before and log == expected
+    saved = PoemWriter.from_pretrained(copied).model
+    assert same(model.state_dict(), saved.state_dict()) and not model.training
+    assert torch.allclose(logits(model), logits(saved), atol=1e-5)
+
+
+def test_a_run_killed_before_its_end_was_written(copied, whole) -> None:
+    """With the last checkpoint whole, there is no step left to be taken."""
+    (copied / "trainer_state.json").unlink()
+    (copied / "model.safetensors").write_bytes(b"half")
+    _, log = begin(copied, resume=True)
+    assert figures(log, "eval_loss") == figures(whole[1], "eval_loss") and same(weights(copied), weights(whole[0]))
+    assert checkpoints(copied) == checkpoints(whole[0]) and is_whole(copied)
 
 
 def test_not_over_another_run(copied) -> None:

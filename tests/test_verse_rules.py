@@ -10,7 +10,7 @@ from helpers.config import ASSETS
 from helpers.poems import read_split
 from helpers.tone_pattern import ToneConstraint
 from helpers.verse import VerseConstraint, check
-from helpers.verse_rules import VerseRules, level_groups, may_end
+from helpers.verse_rules import ANY, VerseRules, level_groups, may_end
 
 # Without 江窗双: `VerseConstraint` opens no rhyme of which the vocabulary has so few characters, the rules would.
 VOCABULARY = [char for char in dict.fromkeys(CHARS + "梦") if char not in RHYMES["三江"]]
@@ -113,6 +113,41 @@ def test_switches() -> None:
     assert VerseRules(5, no_repeat=False, tone=False).admit(HERON_TOWER[:3], repeats)
     assert VerseRules(5, rhyme=False, tone=False).admit(HERON_TOWER[:3], no_rhyme)
     assert not VerseRules(5, tone=True).admit(HERON_TOWER[:3], no_tone)
+
+
+def test_all_rules_are_on_unless_switched_off() -> None:
+    assert VerseRules(5) == VerseRules(5, rhyme=True, no_repeat=True, tone=True)
+    assert not VerseRules(5).admit(HERON_TOWER[:3], "更天一层楼")
+
+
+def test_any_character() -> None:
+    """？ comes twice without being a repetition, has every tone, and takes up a place."""
+    rules = VerseRules(5)
+    assert ANY == "？" and len(ANY) == 1
+    assert rules.admit(HERON_TOWER[:3], ANY * 4) and rules.admit(HERON_TOWER[:3], ANY * 4 + "楼")
+    assert not rules.admit(HERON_TOWER[:3], ANY * 6) and not rules.admit(HERON_TOWER[:3], ANY * 4 + "山")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "line", "firsts"),
+    [
+        ([], "白日", "仄"),
+        ([], "白天", "平"),
+        ([], "白看", "平仄"),  # both tones
+        ([], "白？？天", "仄"),  # 平 at 4 asks for 仄 at 2
+        ([], "白", "平仄"),
+        ([], "白日依日", ""),
+        (HERON_TOWER[:1], "黄河", "仄"),
+        (HERON_TOWER[:1], "黄入", ""),
+        (HERON_TOWER[:3], "更上", "仄"),
+    ],
+)
+def test_the_order_of_tones_can_be_settled(earlier: list[str], line: str, firsts: str) -> None:
+    """`firsts`: those for which the line is admitted."""
+    rules = VerseRules(5, no_repeat=False)
+    assert "".join(first for first in "平仄" if rules.admit(earlier, line, first)) == firsts
+    assert rules.admit(earlier, line) is rules.admit(earlier, line, "平仄") is bool(firsts)
+    assert all(VerseRules(5, no_repeat=False, tone=False).admit(earlier, line, first) for first in "平仄")
 
 
 # --- beside the constraints ---
