@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from helpers.config import ASSETS
-from helpers.decoding import NUCLEUS
+from helpers.decoding import MIN_P
 from helpers.line_pairs import encode, source_text
 from helpers.poem_t5 import PoemWriter
 from helpers.poems import read_split
@@ -33,7 +33,7 @@ def peer(writer: PoemWriter, keyword_sets: Sequence[Sequence[str]]) -> list[list
         lines: list[str] = []
         for _ in range(4):
             source = torch.tensor(encode(writer.tokenizer, [source_text(keywords, lines)]))  # (1, S)
-            output = writer.model.generate(input_ids=source, use_cache=False, max_new_tokens=LINE_TOKENS, **NUCLEUS)
+            output = writer.model.generate(input_ids=source, use_cache=False, max_new_tokens=LINE_TOKENS, **MIN_P)
             lines.append(writer.tokenizer.decode(output[0], skip_special_tokens=True).replace(" ", ""))
         poems.append(lines)
     return poems

@@ -65,7 +65,8 @@ def _sampling(**options: object) -> Decoding:
     return MappingProxyType({"do_sample": True, "top_k": 0, **options})  # top_k 0: generate's own 50 is in the way
 
 
-NUCLEUS = _sampling(temperature=0.7, top_p=0.9)  # how the pipeline writes (nucleus sampling: Holtzman et al. 2020)
+# How the pipeline writes: min-p (Nguyen et al. 2025), which needs no sorting of the vocabulary at each step.
+MIN_P = _sampling(temperature=0.8, min_p=0.05)
 STRATEGIES: Mapping[str, Decoding] = MappingProxyType(
     {
         "greedy": {"do_sample": False},
@@ -74,9 +75,9 @@ STRATEGIES: Mapping[str, Decoding] = MappingProxyType(
         "sampling": _sampling(),
         "temperature 0.7": _sampling(temperature=0.7),
         "top-k 50": _sampling(top_k=50),
-        "top-p 0.9": _sampling(top_p=0.9),
+        "top-p 0.9": _sampling(top_p=0.9),  # Holtzman et al. 2020
         "typical 0.9": _sampling(typical_p=0.9),  # Meister et al. 2023
-        "min-p 0.05": _sampling(min_p=0.05),  # Nguyen et al. 2025
-        "top-p 0.9, temperature 0.7": NUCLEUS,
+        "min-p 0.05": _sampling(min_p=0.05),
+        "min-p 0.05, temperature 0.8": MIN_P,
     }
 )

@@ -22,7 +22,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from helpers.decoding import NUCLEUS, Decoding
+from helpers.decoding import MIN_P, Decoding
 from helpers.keyword_bonus import KeywordBonus
 from helpers.lexical_constraints import AcrosticConstraint, KeywordConstraint
 from helpers.line_pairs import EOS, IGNORED, KEYWORD_PREFIX, collate, encode, line_pairs, pad, source_text, tokenize
@@ -97,7 +97,7 @@ class PoemWriter:
         keyword_bonus: float = KEYWORD_BONUS,
         keyword_per_line: bool = False,
         acrostic: str = "",
-        decoding: Decoding = NUCLEUS,
+        decoding: Decoding = MIN_P,
     ) -> list[list[Poem]]:
         """`n` quatrains for each of the keyword sets.
 
@@ -163,13 +163,12 @@ class PoemWriter:
             output_logits=True,  # the model's own: nothing is computed a second time to score a poem
             **decoding,
         )
-        scores = self.model.compute_transition_scores(
-            output.sequences, output.logits, output.get("beam_indices"), normalize_logits=True
-        )  # (B, T)
-        written = output.sequences[:, 1 : scores.shape[1] + 1] != pad_token_id  # (B, T)
+        written = output.sequences[:, 1:]  # (B, T)
+        scores = token_log_likelihoods(written, output.logits, output.get("beam_indices"))  # (B, T)
+        real = written != pad_token_id
         texts = self.tokenizer.batch_decode(output.sequences, skip_special_tokens=True)
         lines = [text.replace(" ", "") for text in texts]
-        return lines, scores.float().masked_fill(~written, 0).sum(1).cpu(), written.sum(1).cpu()
+        return lines, scores.masked_fill(~real, 0).sum(1).cpu(), real.sum(1).cpu()
 
     @torch.inference_mode()
     def log_likelihoods(
@@ -188,6 +187,24 @@ class PoemWriter:
             counts.append((batch["labels"] != IGNORED).sum(1))
         total = torch.cat(sums).view(-1, 4).sum(1)
         return -(total / torch.cat(counts).view(-1, 4).sum(1)).cpu()
+
+
+def token_log_likelihoods(
+    written: torch.Tensor, logits: Sequence[torch.Tensor], beam_indices: torch.Tensor | None
+) -> torch.Tensor:
+    """Tokens (B, T), the model's logits of at least T steps, (rows, V) each -> log-probabilities (B, T).
+
+    As `compute_transition_scores`, without its copies of all logits. With beams, `beam_indices` (B, T) has the row that
+    each token was chosen in.
+    """
+    columns = []
+    for step, tokens in enumerate(written.unbind(1)):
+        scores = logits[step].float()
+        rows = (
+            torch.arange(len(tokens), device=tokens.device) if beam_indices is None else beam_indices[:, step].clamp(0)
+        )
+        columns.append(scores[rows, tokens] - scores.logsumexp(1)[rows])
+    return torch.stack(columns, 1)
 
 
 def check_request(keyword_sets: Sequence[Sequence[str]], form: str, n: int) -> None:

@@ -7,6 +7,7 @@ forms: two tones to begin with, each with or without a rhyme in line 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -28,8 +29,7 @@ class ToneConstraint(LogitsProcessor):
     def __init__(self, tokenizer: PreTrainedTokenizerBase, line_length: int, earlier: Sequence[Sequence[str]]) -> None:
         self.vocabulary = verse_vocabulary(tokenizer, len(tokenizer))
         self.line_length = line_length
-        known = [tones(char) or set(TONES) for char in self.vocabulary.number]
-        self.can_be = torch.tensor([[True, True], *([tone in own for tone in TONES] for own in known)])  # (C + 1, 2)
+        self.can_be = tones_of_characters(tokenizer)  # (C + 1, 2)
         self.fits = torch.stack([self._fits(tone) for tone in (0, 1)])  # (2, line_length + 1, V)
         self.begun = torch.tensor([[in_tonal_order(poem, first) for first in TONES] for poem in earlier])  # (P, 2)
         line_tones = [[TONES.index(tone_at(first, len(poem), 1)) for first in TONES] for poem in earlier]
@@ -63,4 +63,12 @@ class ToneConstraint(LogitsProcessor):
         masked = scores.clone()
         masked[:, :size].masked_fill_(~allowed, -torch.inf)
         stuck = masked[:, :size].isneginf().all(1, keepdim=True)  # (B, 1)
-        return torch.where(stuck, scores, masked)
+        return torch.where(stuck, scores, masked) if stuck.any() else masked
+
+
+@lru_cache(maxsize=4)
+def tones_of_characters(tokenizer: PreTrainedTokenizerBase) -> Tensor:
+    """(C + 1, 2) whether each numbered character can be level, can be oblique; row 0 is none."""
+    number = verse_vocabulary(tokenizer, len(tokenizer)).number
+    known = [tones(char) or set(TONES) for char in number]
+    return torch.tensor([[True, True], *([tone in own for tone in TONES] for own in known)])

@@ -221,7 +221,7 @@ class VerseConstraint(LogitsProcessor):
         self.vocabulary = verse_vocabulary(tokenizer, len(tokenizer))
         self.fits = self._fits(tokenizer.eos_token_id)  # (line_length + 1, V)
         self.inside = torch.arange(line_length + 1)[:, None] != self.vocabulary.length  # (line_length + 1, V)
-        self.endings = torch.stack([self._endings(lines) for lines in earlier]) if rhyme else None  # (P, V)
+        self.endings = self._all_endings(earlier) if rhyme else None  # (P, V)
         number = self.vocabulary.number
         self.used = _padded([[number.get(char, 0) for char in "".join(lines)] for lines in earlier])  # (P, E)
 
@@ -237,6 +237,12 @@ class VerseConstraint(LogitsProcessor):
         fits = (length > 0) & (after >= 0) & torch.tensor(fillable)[after.clamp(min=0)]
         fits[0, eos] = True
         return fits
+
+    def _all_endings(self, earlier: Sequence[Sequence[str]]) -> Tensor:
+        """(P, V); prompts with the same number of lines and the same rhyme share a row's computation."""
+        keys = [(len(lines), "".join(lines[1:2])[-1:]) for lines in earlier]
+        rows = {key: self._endings(lines) for key, lines in dict(zip(keys, earlier, strict=True)).items()}
+        return torch.stack([rows[key] for key in keys])
 
     def _endings(self, lines: Sequence[str]) -> Tensor:
         """(V,) the tokens that may close the line that follows `lines`; those without text are not judged."""

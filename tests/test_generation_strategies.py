@@ -7,7 +7,7 @@ from test_verse import CHARS, HERON_TOWER
 from transformers import LogitsProcessorList
 from transformers.modeling_outputs import BaseModelOutput
 
-from helpers.decoding import NUCLEUS, STRATEGIES, contrastive_search
+from helpers.decoding import MIN_P, STRATEGIES, contrastive_search
 from helpers.line_pairs import encode, pad, source_text
 from helpers.poem_t5 import PoemWriter, character_tokenizer
 from helpers.verse import FORMS, VerseConstraint, check
@@ -94,10 +94,10 @@ def test_poems_are_scored_as_they_were_written(writer, name: str) -> None:
 
 def test_the_strategies() -> None:
     assert {"greedy", "beam, 4", "contrastive"} == set(SETTLED) and len(DRAWN) == 7
-    assert STRATEGIES["top-p 0.9, temperature 0.7"] is NUCLEUS
+    assert STRATEGIES["min-p 0.05, temperature 0.8"] is MIN_P
     assert all(STRATEGIES[name]["top_k"] == (50 if name == "top-k 50" else 0) for name in DRAWN)
     with pytest.raises(TypeError):
-        NUCLEUS["temperature"] = 1.0
+        MIN_P["temperature"] = 1.0
 
 
 def test_strategies_differ(writer) -> None:

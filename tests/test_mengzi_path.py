@@ -15,7 +15,7 @@ from test_poems import HERON_TOWER
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from helpers.config import ASSETS
-from helpers.decoding import NUCLEUS, STRATEGIES
+from helpers.decoding import MIN_P, STRATEGIES
 from helpers.line_pairs import encode, source_text, target_text
 from helpers.poem_t5 import PoemWriter
 from helpers.poems import Quatrain, read_split
@@ -148,10 +148,10 @@ def test_lines_are_exact(writer, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["5x4", "7x4"])
-@pytest.mark.parametrize("decoding", [NUCLEUS, STRATEGIES["greedy"]], ids=["sampling", "greedy"])
+@pytest.mark.parametrize("decoding", [MIN_P, STRATEGIES["greedy"]], ids=["sampling", "greedy"])
 def test_every_line_has_its_keyword(writer, form: str, decoding) -> None:
     """Without rules, among tokens of several characters."""
-    n = 8 if decoding is NUCLEUS else 1
+    n = 8 if decoding is MIN_P else 1
     sets = [["黄河", "明月", "江枫渔", "花"]]
     free = {"rhyme": False, "no_repeat": False, "tone": False, "keyword_bonus": 0, "decoding": decoding}
     (group,) = writer.write_batch(sets, form, n=n, keyword_per_line=True, **free)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
-from helpers.decoding import NUCLEUS
+from helpers.decoding import MIN_P
 from helpers.line_pairs import collate, encode, source_text, target_text
 from helpers.poem_t5 import PoemWriter, character_tokenizer
 from helpers.quantize import WEIGHTS, load_pretrained
@@ -203,7 +203,7 @@ def test_seeds(own) -> None:
 
 
 def test_a_low_temperature_leaves_no_choice(own) -> None:
-    cold = own.write(["明月"], n=3, decoding=NUCLEUS | {"temperature": 1e-4})
+    cold = own.write(["明月"], n=3, decoding=MIN_P | {"temperature": 1e-4})
     (greedy,) = own.write(["明月"], seed=5, decoding={"do_sample": False})
     assert {poem.lines for poem in cold} == {greedy.lines}
 
@@ -213,10 +213,10 @@ def test_decoding_reaches_generate(own, monkeypatch) -> None:
     monkeypatch.setattr(own.model, "generate", lambda **k: calls.append(k) or generate(**k))
     own.write(["明月"], "5x4")
     own.write(["明月"], "5x4", decoding={"do_sample": False, "num_beams": 2})
-    assert all(NUCLEUS.items() <= call.items() for call in calls[:4])
-    assert NUCLEUS == {"do_sample": True, "top_k": 0, "temperature": 0.7, "top_p": 0.9}
+    assert all(MIN_P.items() <= call.items() for call in calls[:4])
+    assert MIN_P == {"do_sample": True, "top_k": 0, "temperature": 0.8, "min_p": 0.05}
     for call in calls[4:]:
-        assert (call["do_sample"], call["num_beams"], "top_p" in call) == (False, 2, False)
+        assert (call["do_sample"], call["num_beams"], "min_p" in call) == (False, 2, False)
 
 
 def test_tones_only_when_asked(own) -> None:
