@@ -103,10 +103,11 @@ class PoemWriter:
 
         The lines are always of the form's length; `rhyme` and `no_repeat` are the further constraints of
         `verse.VerseConstraint`, `tone` is that of `tone_pattern.ToneConstraint`, and `keyword_bonus` that of
-        `keyword_bonus.KeywordBonus` (0: none). With `keyword_per_line` line i must hold keyword i, and the lines begin
-        with the characters of `acrostic` (`lexical_constraints`). `decoding`: options of `generate`, as in
-        `decoding.STRATEGIES`. A larger batch draws other random numbers: for the same seed a keyword set then gets
-        other poems. Raises ValueError for an unknown form, no keywords, n < 1, or an acrostic that is too long.
+        `keyword_bonus.KeywordBonus` (0: none). With `keyword_per_line` line i holds keyword i wherever the rules let
+        it, and the lines begin with the characters of `acrostic` (`lexical_constraints`). `decoding`: options of
+        `generate`, as in `decoding.STRATEGIES`. A larger batch draws other random numbers: for the same seed a keyword
+        set then gets other poems. Raises ValueError for an unknown form, no keywords, n < 1, or an acrostic that is too
+        long or has a character that the model does not know.
         """
         check_request(keyword_sets, form, n)
         if len(acrostic) > 4:
