@@ -49,7 +49,7 @@ def poems_a_second(write: Callable[[Sequence[Sequence[str]]], object], keyword_s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=ASSETS / "poem_t5")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
     args = parser.parse_args()
 
     writer = PoemWriter.from_pretrained(args.model)

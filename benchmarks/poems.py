@@ -68,7 +68,10 @@ def figures(written: Written, training: TrainingText) -> dict[str, object]:
 
 
 def perplexity(poems: list[Quatrain], log_likelihoods: torch.Tensor) -> float:
-    """Per Han character: what the end-of-line tokens cost is counted in, the tokens themselves are not."""
+    """Per Han character: what the end-of-line tokens cost is counted in, the tokens themselves are not.
+
+    For a tokenizer of single characters.
+    """
     characters = torch.tensor([len("".join(poem.lines)) for poem in poems])  # (N,)
     nats = -(log_likelihoods * (characters + 4)).sum()  # four end-of-line tokens a poem
     return math.exp(nats.item() / characters.sum().item())

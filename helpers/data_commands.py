@@ -7,7 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
-from helpers.command_line import positive
+from helpers.command_line import hub_needed, positive
 
 
 def add_data_commands(commands: argparse._SubParsersAction) -> None:
@@ -77,7 +77,6 @@ def run_download_images(args: argparse.Namespace) -> int:
 
 
 def run_filter_pairs(args: argparse.Namespace) -> int:
-    from helpers.command_line import hub_needed
     from helpers.config import ASSETS, load_config
 
     if args.model and not args.drop_lowest:

@@ -1,7 +1,7 @@
 """A nudge towards the keywords while a line is written: weighted decoding (Ghazvininejad et al. 2017, Hafez).
 
-A small model mentions few of the words it was given. Adding a bonus to the scores of their tokens makes it mention
-more, at some cost in fluency; the bonus leaves hard constraints alone, since nothing added to -inf makes it finite.
+The rules of verse shut out many of the words that a poem was asked for, and a small model forgets some. A bonus on the
+scores of their tokens brings them in; it leaves hard constraints alone, since nothing added to -inf makes it finite.
 """
 
 from __future__ import annotations
@@ -74,6 +74,6 @@ class KeywordBonus(LogitsProcessor):
             begun = tokens_begun(ids, spelling)
             rest = "".join(self.texts[i] for i in spelling[begun:])
             if self.rules.admit(self.earlier[prompt], line + rest):
-                token, amount = spelling[begun], CONTINUE if begun else self.bonus
+                token, amount = spelling[begun], max(CONTINUE, self.bonus) if begun else self.bonus
                 bonuses[token] = max(amount, bonuses.get(token, 0.0))
         return bonuses

@@ -22,8 +22,9 @@ class KeywordConstraint(LogitsProcessor):
     """Makes the line of each of P prompts hold its word; row b of B = k·P rows belongs to prompt b // k.
 
     `words` are those of this line, None for a line without; `later_words` those of the lines after it, whose
-    characters have to wait for them where no character may come twice. Comes last. A word is let go if the `rules`
-    admit it nowhere in the line, if the tokenizer cannot spell it, or if the processors before leave nothing of it.
+    characters have to wait for them where no character may come twice. Comes behind the rules of verse. A word is let
+    go if the `rules` admit it nowhere in the line, if the tokenizer cannot spell it, or if the processors before leave
+    nothing of it.
     """
 
     def __init__(
@@ -89,28 +90,25 @@ class KeywordConstraint(LogitsProcessor):
 
 
 class AcrosticConstraint(LogitsProcessor):
-    """Makes the line of each of P prompts begin with a given character, whatever the other rules say of it.
+    """Makes every line begin with the character `head`, whatever the other rules say of it.
 
     Raises ValueError for a character without a token of its own.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, heads: Sequence[str]) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, head: str) -> None:
         self.texts = verse_vocabulary(tokenizer, len(tokenizer)).texts
-        whole = {text: token for token, text in enumerate(self.texts) if len(text) == 1}
-        unknown = sorted(set(heads) - set(whole))
-        if unknown:
-            raise ValueError(f"no line can begin with {'、'.join(unknown)}: the poem model does not know the character")
-        begins = torch.tensor([[text[:1] == head for text in self.texts] for head in heads])  # (P, V)
-        self.wanted, self.whole = begins, torch.tensor([whole[head] for head in heads])  # (P, V) and (P,)
+        if head not in self.texts:
+            raise ValueError(f"no line can begin with {head!r}: the poem model does not know the character")
+        self.whole = self.texts.index(head)
+        self.wanted = torch.tensor([text[:1] == head for text in self.texts])  # (V,)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """input_ids (B, t), column 0 the decoder's start token; scores (B, W), W >= V -> (B, W)."""
-        size, copies = len(self.texts), len(scores) // len(self.wanted)
-        begun = torch.tensor([any(self.texts[i] for i in row if i < size) for row in input_ids[:, 1:].tolist()])
-        wanted = torch.nn.functional.pad(self.wanted, (0, scores.shape[1] - size)).repeat_interleave(copies, 0)
-        wanted = wanted.to(scores.device)  # (B, W)
+        size, device = len(self.texts), scores.device
+        begun = [any(self.texts[i] for i in row if i < size) for row in input_ids[:, 1:].tolist()]
+        wanted = torch.nn.functional.pad(self.wanted, (0, scores.shape[1] - size)).to(device)  # (W,)
         only = scores.masked_fill(~wanted, -torch.inf)
-        stuck = only.isneginf().all(1)  # all that begin so were forbidden: the character by itself, then
-        whole = self.whole.repeat_interleave(copies).to(scores.device)
-        only[stuck, whole[stuck]] = 0.0
-        return torch.where(begun.to(scores.device)[:, None], scores, only)
+        only[only.isneginf().all(1), self.whole] = (
+            0.0  # all that begin so were forbidden: the character by itself, then
+        )
+        return torch.where(torch.tensor(begun, device=device)[:, None], scores, only)

@@ -18,7 +18,7 @@ IGNORED = -100  # the label that cross-entropy skips: padding must not count in 
 
 
 def source_text(keywords: Sequence[str], lines: Sequence[str]) -> str:
-    """`关键词:k1 k2 k3` + EOS + the lines so far, each + EOS: what the encoder reads (the seed formulation)."""
+    """`关键词:k1 k2 k3` + EOS + the lines so far, each + EOS: what the encoder reads."""
     return KEYWORD_PREFIX + " ".join(keywords) + EOS + "".join(line + EOS for line in lines)
 
 

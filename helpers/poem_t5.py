@@ -6,7 +6,6 @@ and a fine-tuned Langboat/mengzi-t5-base with its SentencePiece vocabulary.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +24,17 @@ from transformers import (
 from helpers.decoding import MIN_P, Decoding
 from helpers.keyword_bonus import KeywordBonus
 from helpers.lexical_constraints import AcrosticConstraint, KeywordConstraint
-from helpers.line_pairs import EOS, IGNORED, KEYWORD_PREFIX, collate, encode, line_pairs, pad, source_text, tokenize
-from helpers.poems import Quatrain
+from helpers.line_pairs import (
+    EOS,
+    IGNORED,
+    KEYWORD_PREFIX,
+    collate,
+    encode,
+    pad,
+    source_text,
+    target_text,
+    tokenize,
+)
 from helpers.quantize import load_pretrained
 from helpers.tone_pattern import ToneConstraint
 from helpers.verse import FORMS, VerseConstraint
@@ -38,7 +46,7 @@ KEYWORD_BONUS = 5.0  # nats; chosen on keywords of a sample that no figure is me
 
 @dataclass(frozen=True)
 class Poem:
-    """Four lines, the words they were written for, and the mean log-probability of a character under the T5."""
+    """Four lines, the words they were written for, and the mean log-probability of a token under the T5."""
 
     lines: tuple[str, str, str, str]
     keywords: tuple[str, ...]
@@ -112,6 +120,7 @@ class PoemWriter:
         check_request(keyword_sets, form, n)
         if len(acrostic) > 4:
             raise ValueError(f"an acrostic of a quatrain has at most four characters, not {len(acrostic)}")
+        heads = [AcrosticConstraint(self.tokenizer, char) for char in acrostic]
         rows = [tuple(keywords) for keywords in keyword_sets for _ in range(n)]  # B = len(keyword_sets) * n
         poems: list[list[str]] = [[] for _ in rows]
         rules = VerseRules(FORMS[form], rhyme, no_repeat, tone)
@@ -123,8 +132,7 @@ class PoemWriter:
             if keyword_per_line:
                 own, later = [next(iter(words), None) for words in wanted], [words[number + 1 : 4] for words in rows]
                 processors.append(KeywordConstraint(self.tokenizer, own, later, poems, rules))
-            if number < len(acrostic):
-                processors.append(AcrosticConstraint(self.tokenizer, [acrostic[number]] * len(rows)))
+            processors.extend(heads[number : number + 1])
             sources = [source_text(keywords, poem) for keywords, poem in zip(rows, poems, strict=True)]
             lines, log_likelihoods, lengths = self._next_lines(sources, FORMS[form], processors, decoding)
             totals, tokens = totals + log_likelihoods, tokens + lengths
@@ -175,9 +183,18 @@ class PoemWriter:
     def log_likelihoods(
         self, keyword_sets: Sequence[Sequence[str]], poems: Sequence[Sequence[str]], batch_size: int = 256
     ) -> torch.Tensor:
-        """Mean log-probability (nats) of a character of each poem, its EOS tokens counted in: (N,)."""
-        quatrains = (Quatrain(tuple(p), keywords=tuple(k)) for k, p in zip(keyword_sets, poems, strict=True))
-        items = tokenize(self.tokenizer, line_pairs(quatrains, Counter()))  # four a poem
+        """Mean log-probability (nats) of a token of each poem, its EOS tokens counted in: (N,).
+
+        Raises ValueError for a poem that has not four lines.
+        """
+        if any(len(poem) != 4 for poem in poems):
+            raise ValueError("a quatrain has four lines")
+        pairs = (
+            (source_text(keywords, poem[:i]), target_text(line))
+            for keywords, poem in zip(keyword_sets, poems, strict=True)
+            for i, line in enumerate(poem)
+        )
+        items = tokenize(self.tokenizer, pairs)
         sums, counts = [], []
         for start in range(0, len(items), batch_size):
             batch = collate(items[start : start + batch_size], self.tokenizer.pad_token_id)

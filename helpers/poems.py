@@ -35,15 +35,25 @@ def is_quatrain(lines: Sequence[str]) -> bool:
 
 
 def read_ccpc(path: str | Path) -> list[Quatrain]:
-    """Quatrains of a CCPC json-lines file (content `a|b|c|d`, keywords separated by spaces)."""
+    """Quatrains of a CCPC json-lines file (content `a|b|c|d`, keywords separated by spaces).
+
+    Poems of other forms are passed over. Raises ValueError for a line that is no such object.
+    """
     poems = []
-    for row in map(json.loads, Path(path).read_text(encoding="utf-8").splitlines()):
-        lines = tuple(row["content"].split("|"))
-        if is_quatrain(lines):
-            keywords = tuple(row.get("keywords", "").split())
-            rest = (row.get(name, "") for name in ("title", "author"))
-            poems.append(Quatrain(lines, *rest, keywords, row.get("dynasty", "")))
+    for number, text in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            poem = parse_poem(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path}, line {number}: not a poem as THU-CCPC writes them") from error
+        if is_quatrain(poem.lines):
+            poems.append(poem)
     return poems
+
+
+def parse_poem(row: dict[str, str]) -> Quatrain:
+    """One object of a CCPC file; only `content` has to be there."""
+    title, author, keywords, dynasty = (row.get(name) or "" for name in ("title", "author", "keywords", "dynasty"))
+    return Quatrain(tuple(row["content"].split("|")), title, author, tuple(keywords.split()), dynasty)
 
 
 def write_ccpc(poems: Iterable[Quatrain], path: str | Path) -> None:

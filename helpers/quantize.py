@@ -62,4 +62,6 @@ def load_pretrained(model_class: type[Model], name: str | Path) -> Model:
         return model_class.from_pretrained(name)
     config = model_class.config_class.from_pretrained(name)
     state = load_quantized(Path(name) / WEIGHTS)
-    return model_class.from_pretrained(None, config=config, state_dict=state)
+    model = model_class.from_pretrained(None, config=config, state_dict=state)
+    model.name_or_path = str(name)
+    return model

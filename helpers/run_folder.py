@@ -17,7 +17,7 @@ def begin_run(folder: Path, settings: dict) -> None:
 
 
 def check_resumable(folder: Path, settings: dict, resume: bool) -> None:
-    """For a folder with checkpoints: ValueError where going on would lose or mix up something."""
+    """For a folder with checkpoints or a model: ValueError where going on would lose or mix up something."""
     if not resume:
         raise ValueError(f"{folder} holds the checkpoints of another run: --resume it, or choose another folder")
     settings = json.loads(json.dumps(settings, default=str))

@@ -28,7 +28,7 @@ class ToneConstraint(LogitsProcessor):
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, line_length: int, earlier: Sequence[Sequence[str]]) -> None:
         self.vocabulary = verse_vocabulary(tokenizer, len(tokenizer))
-        self.line_length = line_length
+        self.line_length, self.chars = line_length, self.vocabulary.chars  # (V, M)
         self.can_be = tones_of_characters(tokenizer)  # (C + 1, 2)
         self.fits = torch.stack([self._fits(tone) for tone in (0, 1)])  # (2, line_length + 1, V)
         self.begun = torch.tensor([[in_tonal_order(poem, first) for first in TONES] for poem in earlier])  # (P, 2)
@@ -49,10 +49,10 @@ class ToneConstraint(LogitsProcessor):
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """input_ids (B, t), column 0 the decoder's start token; scores (B, W), W >= V -> (B, W)."""
         device, size = scores.device, len(self.vocabulary.length)
-        for name in ("can_be", "fits", "begun", "line_tones"):
+        for name in ("can_be", "fits", "begun", "line_tones", "chars"):
             setattr(self, name, getattr(self, name).to(device))  # does nothing where they are there already
         prompt = torch.arange(len(self.begun), device=device).repeat_interleave(len(scores) // len(self.begun))  # (B,)
-        line = self.vocabulary.chars.to(device)[input_ids[:, 1:].clamp(max=size - 1)].flatten(1)  # (B, (t - 1)·M)
+        line = self.chars[input_ids[:, 1:].clamp(max=size - 1)].flatten(1)  # (B, (t - 1)·M)
         place = (line > 0).cumsum(1) - 1  # of each character in the line
         left = (self.line_length - (line > 0).sum(1)).clamp(min=0)  # (B,)
         allowed = torch.zeros(len(scores), size, dtype=torch.bool, device=device)

@@ -52,13 +52,13 @@ def fine_tune(
     """
     device = pick_device(device)
     settings = {**asdict(config), "poems": len(train), "weights": model.num_parameters(), "name": model.name_or_path}
-    checkpoint = last_checkpoint(folder)
-    if checkpoint:
+    checkpoint, finished = last_checkpoint(folder), is_whole(folder)
+    if checkpoint or finished:
         check_resumable(folder, settings, resume)
-        if is_whole(folder):
-            return finished_run(model, folder)
     else:
         begin_run(folder, settings)
+    if finished:
+        return finished_run(model, folder)
     counts = count_words(train)
     items, held_out = (tokenize(tokenizer, line_pairs(poems, counts, config.seed)) for poems in (train, valid))
     if device == "cpu":
@@ -113,7 +113,6 @@ def finished_run(model: T5ForConditionalGeneration, folder: Path) -> list[dict]:
 def training_arguments(
     config: PoemTrainingConfig, folder: Path, device: str, progress: bool
 ) -> Seq2SeqTrainingArguments:
-    dtype = pick_dtype(device)
     return Seq2SeqTrainingArguments(
         output_dir=str(folder),
         max_steps=config.steps,
@@ -124,8 +123,7 @@ def training_arguments(
         lr_scheduler_type="cosine",
         warmup_steps=config.warmup,
         weight_decay=config.weight_decay,
-        bf16=dtype == torch.bfloat16,
-        fp16=dtype == torch.float16,
+        bf16=pick_dtype(device) == torch.bfloat16,  # never float16: T5's feed-forward layers overflow in it
         use_cpu=device == "cpu",
         train_sampling_strategy="group_by_length",  # little padding: sources have 8 to 45 tokens
         eval_strategy="steps",

@@ -256,19 +256,19 @@ def test_fewer_keywords_than_lines(own) -> None:
 
 
 def test_a_line_begins_with_its_character() -> None:
-    constraint = AcrosticConstraint(TOKENIZER, ["春"])
+    constraint = AcrosticConstraint(TOKENIZER, "春")
     assert left(constraint, "") == "春" and left(constraint, "春") == left(constraint, "花") == ALL
 
 
 def test_a_character_that_was_forbidden_comes_all_the_same() -> None:
     scores = torch.zeros(1, len(TOKENIZER))
     scores[0, TOKENIZER.convert_tokens_to_ids("春")] = -torch.inf
-    assert left(AcrosticConstraint(TOKENIZER, ["春"]), "", scores=scores) == "春"
+    assert left(AcrosticConstraint(TOKENIZER, "春"), "", scores=scores) == "春"
 
 
 def test_longer_tokens_that_begin_so() -> None:
     tokenizer = make_tokenizer(["▁", "春", "▁春", "春风", "▁春日", "风春", "花"])
-    constraint = AcrosticConstraint(tokenizer, ["春"])
+    constraint = AcrosticConstraint(tokenizer, "春")
     scores = constraint(torch.zeros(1, 1, dtype=torch.long), torch.zeros(1, len(tokenizer)))
     fitting = tokenizer.convert_tokens_to_ids(["春", "▁春", "春风", "▁春日"])
     assert scores[0].isfinite().nonzero().flatten().tolist() == sorted(fitting)
@@ -277,11 +277,11 @@ def test_longer_tokens_that_begin_so() -> None:
     assert scores[0].isfinite().nonzero().flatten().tolist() == sorted(fitting)
 
 
-def test_heads_of_prompts_and_their_beams() -> None:
-    constraint = AcrosticConstraint(TOKENIZER, ["春", "花"])
-    scores = constraint(torch.zeros(4, 1, dtype=torch.long), torch.zeros(4, len(TOKENIZER) + 3))
-    spring, flower = TOKENIZER.convert_tokens_to_ids(["春", "花"])
-    assert scores.isfinite().nonzero().tolist() == [[0, spring], [1, spring], [2, flower], [3, flower]]
+def test_every_row_and_scores_beyond_the_vocabulary() -> None:
+    constraint = AcrosticConstraint(TOKENIZER, "春")
+    scores = constraint(torch.zeros(3, 1, dtype=torch.long), torch.zeros(3, len(TOKENIZER) + 3))
+    spring = TOKENIZER.convert_tokens_to_ids("春")
+    assert scores.isfinite().nonzero().tolist() == [[0, spring], [1, spring], [2, spring]]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -304,10 +304,10 @@ def test_acrostics_and_keywords_at_once(own) -> None:
 
 @pytest.mark.parametrize("name", ["own", "mengzi"])
 def test_characters_that_the_model_does_not_know(name: str, request) -> None:
-    with pytest.raises(ValueError, match="no line can begin with 龘: "):
+    with pytest.raises(ValueError, match="no line can begin with '龘': "):
         request.getfixturevalue(name).write(["明月"], acrostic="春龘花月")
     with pytest.raises(ValueError, match="龘"):
-        AcrosticConstraint(TOKENIZER, ["春", "龘"])
+        AcrosticConstraint(TOKENIZER, "龘")
 
 
 def test_an_acrostic_of_five(own) -> None:

@@ -141,3 +141,13 @@ def test_the_shipped_splits(split: str, size: int) -> None:
     for poem in poems:
         assert 1 <= len(poem.keywords) <= 5 and poem.dynasty in ("Tang", "Song")
         assert all(any(word in line for line in poem.lines) for word in poem.keywords), poem
+
+
+@pytest.mark.parametrize("row", ['{"title": "无题"}', "[1, 2]", "no json", '{"content": 3}'])
+def test_a_line_that_is_no_poem_is_named(row: str, tmp_path) -> None:
+    path = tmp_path / "ccpc.json"
+    path.write_text(
+        json.dumps({"content": "|".join(HERON_TOWER), "keywords": None}) + "\n" + row + "\n", encoding="utf-8"
+    )
+    with pytest.raises(ValueError, match="ccpc.json, line 2: not a poem as THU-CCPC writes them"):
+        read_ccpc(path)

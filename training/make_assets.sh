@@ -47,9 +47,9 @@ embed "$wallpapers" "$runs/image_tower" "${reference[1]}"
   --reference "${reference[@]}" --size $size --out helpers/assets/image_text
 
 # the poem model: a base that completes poems, then the next line alone; both into eight bits
-"$python" -m training.train_poem_base --poems "$runs/poems" --steps 15000 --out "$runs/poem_base"
+"$python" -m training.train_poem_base --poems "$runs/poems" --out "$runs/poem_base"
 "$python" -m training.export_poem_t5 --model "$runs/poem_base" --out helpers/assets/poem_base
-"$python" -m helpers train poem --model "$runs/poem_base" --data "$runs/poems" --steps 2500 --lr 5e-4 \
+"$python" -m helpers train poem --model "$runs/poem_base" --data "$runs/poems" --steps 2000 --lr 5e-4 \
   --evaluate-every 250 --resume --out "$runs/poem_t5"
 "$python" -m training.export_poem_t5 --model "$runs/poem_t5" --out helpers/assets/poem_t5
 

@@ -28,6 +28,7 @@ from helpers.poems import Quatrain, read_split
 from helpers.train_poem import last_checkpoint
 from training.prepare_poems import vocabulary
 
+LOG = "training.json"  # written last
 STARTS = (0, 0, 1, 2)  # the lines from which a poem is completed, one source each
 
 
@@ -92,12 +93,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--poems", type=Path, required=True, help="of training/prepare_poems.py")
     parser.add_argument("--out", type=Path, default=Path("runs/poem_base"))
-    parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--steps", type=int, default=15_000)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--start", type=Path, help="a poem model whose embedding and decoder to begin with")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    if (args.out / LOG).is_file():
+        return  # finished before
 
     learnt, kept_aside = (read_split(args.poems, split) for split in ("train", "valid"))
     characters = sorted(vocabulary(learnt))
@@ -142,7 +145,7 @@ def main() -> None:
     trainer.save_model(str(args.out))
     tokenizer.save_pretrained(args.out)
     log = {"poems": len(learnt), "pairs": len(train), "minutes": round((time.time() - started) / 60, 1)}
-    (args.out / "training.json").write_text(json.dumps(log | {"log": trainer.state.log_history}, indent=1))
+    (args.out / LOG).write_text(json.dumps(log | {"log": trainer.state.log_history}, indent=1))
 
 
 if __name__ == "__main__":
