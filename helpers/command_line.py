@@ -6,13 +6,16 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from helpers.pipeline import ImageToPoem
+
+Config = TypeVar("Config")  # a dataclass
 
 BATCH = 64  # pictures in memory at a time
 
@@ -74,3 +77,9 @@ def hub_needed(*names: str | None) -> dict[str, bool]:
     from helpers.caption_files import is_hub_id
 
     return {"offline": False} if any(name and is_hub_id(name) for name in names) else {}
+
+
+def from_options(config_class: type[Config], args: argparse.Namespace) -> Config:
+    """The dataclass whose fields are those of the options that have their names."""
+    names = {field.name for field in fields(config_class)}
+    return config_class(**{name: value for name, value in vars(args).items() if name in names})

@@ -13,8 +13,8 @@ from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerBase
 
 from helpers.tone_pattern import TONES, ToneConstraint
-from helpers.verse import verse_vocabulary
-from helpers.verse_rules import ANY, VerseRules
+from helpers.verse import ANY, verse_vocabulary
+from helpers.verse_rules import VerseRules
 from helpers.word_tokens import spell, tokens_begun
 
 
@@ -38,7 +38,7 @@ class KeywordConstraint(LogitsProcessor):
         self.vocabulary = verse_vocabulary(tokenizer, len(tokenizer))
         self.words, self.earlier, self.rules = words, earlier, rules
         self.spelling = {word: spell(tokenizer, word) for word in set(words) - {None}}
-        self.tones = ToneConstraint(tokenizer, rules.line_length, earlier)
+        self.tones = ToneConstraint(tokenizer, rules.line_length, earlier) if rules.tone else None
         needed = ["".join([word or "", *later]) for word, later in zip(words, later_words, strict=True)]
         self.needed = [self._tokens_with(chars if rules.no_repeat else "") for chars in needed]  # P times (V,)
 
@@ -84,7 +84,7 @@ class KeywordConstraint(LogitsProcessor):
             skipped = [k for k in places if self.rules.admit(earlier, line + ANY * k + word, first)]
             if not skipped:
                 continue
-            fits = self.tones.fits[self.tones.line_tones[prompt, i], left] if self.rules.tone else True
+            fits = self.tones.fits[self.tones.line_tones[prompt, i], left] if self.tones else True
             room |= fits & (length > 0) & (length <= max(skipped))
         return room
 
@@ -108,7 +108,6 @@ class AcrosticConstraint(LogitsProcessor):
         begun = [any(self.texts[i] for i in row if i < size) for row in input_ids[:, 1:].tolist()]
         wanted = torch.nn.functional.pad(self.wanted, (0, scores.shape[1] - size)).to(device)  # (W,)
         only = scores.masked_fill(~wanted, -torch.inf)
-        only[only.isneginf().all(1), self.whole] = (
-            0.0  # all that begin so were forbidden: the character by itself, then
-        )
+        # Where all that begin so were forbidden: the character by itself.
+        only[only.isneginf().all(1), self.whole] = 0.0
         return torch.where(torch.tensor(begun, device=device)[:, None], scores, only)

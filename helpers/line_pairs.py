@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from helpers.poem_words import sample_keywords
+from helpers.poem_words import keywords_or_part
 from helpers.poems import Quatrain
 
 KEYWORD_PREFIX = "关键词:"
@@ -30,13 +30,13 @@ def target_text(line: str) -> str:
 def line_pairs(poems: Iterable[Quatrain], counts: Counter[str], seed: int = 0) -> Iterator[tuple[str, str]]:
     """(source, target) of all four lines of each poem.
 
-    A poem without keywords of its own gets words of its lines, drawn anew for every line (`sample_keywords`, for which
+    A poem without keywords of its own gets words of its lines, drawn anew for every line (`keywords_or_part`, for which
     `counts` says what is a word).
     """
     rng = random.Random(seed)
     for poem in poems:
         for i, line in enumerate(poem.lines):
-            words = poem.keywords or sample_keywords(poem.lines, counts, rng) or [rng.choice(poem.lines)[:2]]
+            words = poem.keywords or keywords_or_part(poem.lines, counts, rng)
             yield source_text(words, poem.lines[:i]), target_text(line)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import fields
 from pathlib import Path
 
-from helpers.command_line import hub_needed, positive
+from helpers.command_line import from_options, hub_needed, positive
 from helpers.training_config import PoemTrainingConfig
 
 
@@ -34,8 +33,7 @@ def run_train_poem(args: argparse.Namespace) -> int:
     from helpers.poems import read_split
 
     profile = load_config(args.profile, **hub_needed(args.model))
-    names = {field.name for field in fields(PoemTrainingConfig)}
-    config = PoemTrainingConfig(**{name: value for name, value in vars(args).items() if name in names})
+    config = from_options(PoemTrainingConfig, args)
     train, valid = (read_split(args.data or profile.poems, split) for split in ("train", "valid"))
     from helpers.poem_t5 import PoemWriter
     from helpers.train_poem import fine_tune

@@ -11,9 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from helpers.poems import Quatrain
+from helpers.verse import ANY
 
 ALIKE_LINES = 2  # one line is often a quotation, or an idiom; two are a variant
-ANY = "？"  # a place at which any character may stand
 
 
 def patterns(line: str) -> Iterator[str]:

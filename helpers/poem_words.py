@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from helpers.poems import Quatrain
 
+SINGLE = 0.15  # of the keywords are single characters: CCPC has such keywords too
+
 
 def words_of(line: str) -> list[str]:
     """The two-character words a line can be read as: 2+2+3 (七言) or 2+3 (五言), the last three either 2+1 or 1+2."""
@@ -27,7 +29,7 @@ def count_words(poems: Iterable[Quatrain]) -> Counter[str]:
 
 
 def sample_keywords(
-    lines: Sequence[str], counts: Counter[str], rng: random.Random, *, min_count: int = 20, single: float = 0.15
+    lines: Sequence[str], counts: Counter[str], rng: random.Random, *, min_count: int = 20, single: float = SINGLE
 ) -> list[str]:
     """One to five words of the poem, at most two a line, in random order, as CCPC's extraction would give them.
 
@@ -43,4 +45,14 @@ def sample_keywords(
             if len(chosen) < wanted and load[line] < limit and not overlaps:
                 chosen.append(word)
                 load[line] += 1
-    return [rng.choice(word) if rng.random() < single else word for word in chosen]
+    return cut_some(chosen, rng, single)
+
+
+def cut_some(words: Sequence[str], rng: random.Random, single: float = SINGLE) -> list[str]:
+    """The words, now and then (`single`) one of them cut to one of its characters."""
+    return [rng.choice(word) if rng.random() < single else word for word in words]
+
+
+def keywords_or_part(lines: Sequence[str], counts: Counter[str], rng: random.Random) -> list[str]:
+    """`sample_keywords`, or where no word is frequent enough the beginning of a line: a poem always has a keyword."""
+    return sample_keywords(lines, counts, rng) or [rng.choice(lines)[:2]]

@@ -10,11 +10,10 @@ import json
 import os
 import shlex
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.command_line import hub_needed, positive
+from helpers.command_line import from_options, hub_needed, positive
 from helpers.poem_commands import add_poem_command
 from helpers.training_config import TrainingConfig
 
@@ -113,7 +112,9 @@ def run_train_clip(args: argparse.Namespace) -> int:
             **{"image_size": profile.image_size, **asked},
         )
     run = train_heads if args.frozen else fine_tune
-    return report(args, run(bundle, train, val, training_config(args), args.out, args.language, args.resume))
+    return report(
+        args, run(bundle, train, val, from_options(TrainingConfig, args), args.out, args.language, args.resume)
+    )
 
 
 def run_train_lit(args: argparse.Namespace) -> int:
@@ -134,7 +135,9 @@ def run_train_lit(args: argparse.Namespace) -> int:
         bundle = BertCLIPBundle.of(load_image_tower(image_tower), *new_bert(texts), **asked)
     else:
         bundle = BertCLIPBundle.from_towers(image_tower, text_model, **asked)
-    return report(args, train_lit(bundle, train, val, training_config(args), args.out, args.language, args.resume))
+    return report(
+        args, train_lit(bundle, train, val, from_options(TrainingConfig, args), args.out, args.language, args.resume)
+    )
 
 
 def load_training_data(data: str, args: argparse.Namespace) -> tuple[CaptionData, CaptionData]:
@@ -147,11 +150,6 @@ def load_training_data(data: str, args: argparse.Namespace) -> tuple[CaptionData
     for split in splits:
         split.in_language(args.language)  # complains before large models are loaded
     return splits
-
-
-def training_config(args: argparse.Namespace) -> TrainingConfig:
-    names = {field.name for field in fields(TrainingConfig)}
-    return TrainingConfig(**{name: value for name, value in vars(args).items() if name in names})
 
 
 def given(args: argparse.Namespace, *names: str) -> dict[str, object]:

@@ -21,6 +21,7 @@ from transformers import LogitsProcessor, PreTrainedTokenizerBase
 
 FORMS = {"5x4": 5, "7x4": 7}
 Poem = Sequence[str]
+ANY = "？"  # a place at which any character may stand
 
 # A rhyme is opened only in a group of which the vocabulary has this many single characters.
 MIN_RHYMES = 10

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from helpers.verse import in_tonal_order, level_rhymes, repeated_characters, tones, usual_readings
 
-ANY = "？"
-
 
 @dataclass(frozen=True)
 class VerseRules:

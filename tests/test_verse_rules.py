@@ -9,8 +9,8 @@ from test_verse import BAIDI, CHARS, HERON_TOWER, MAPLE_BRIDGE, NIGHT_THOUGHTS, 
 from helpers.config import ASSETS
 from helpers.poems import read_split
 from helpers.tone_pattern import ToneConstraint
-from helpers.verse import VerseConstraint, check
-from helpers.verse_rules import ANY, VerseRules, level_groups, may_end
+from helpers.verse import ANY, VerseConstraint, check
+from helpers.verse_rules import VerseRules, level_groups, may_end
 
 # Without 江窗双: `VerseConstraint` opens no rhyme of which the vocabulary has so few characters, the rules would.
 VOCABULARY = [char for char in dict.fromkeys(CHARS + "梦") if char not in RHYMES["三江"]]

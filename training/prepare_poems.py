@@ -18,7 +18,7 @@ from pathlib import Path
 
 from helpers.keywords import load_vocabulary
 from helpers.poem_splits import split_poems, without_variants, without_variants_of
-from helpers.poem_words import count_words, sample_keywords
+from helpers.poem_words import count_words, keywords_or_part
 from helpers.poems import Quatrain, read_ccpc, read_chinese_poetry, write_ccpc
 
 MIN_COUNT = 3  # rarer characters have no place in the vocabulary; poems that use them are left out
@@ -45,10 +45,7 @@ def sample(poems: Sequence[Quatrain], size: int, counts: Counter[str], seed: int
     """`size` poems, with words of their own as keywords: CCPC comes with keywords, this corpus does not."""
     rng = random.Random(seed)
     chosen = rng.sample(poems, min(size, len(poems)))
-    return [
-        replace(poem, keywords=tuple(sample_keywords(poem.lines, counts, rng) or [rng.choice(poem.lines)[:2]]))
-        for poem in chosen
-    ]
+    return [replace(poem, keywords=tuple(keywords_or_part(poem.lines, counts, rng))) for poem in chosen]
 
 
 def main() -> None:

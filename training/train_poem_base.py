@@ -19,11 +19,17 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, T5Config, T5ForConditionalGeneration
+from transformers import (
+    PreTrainedTokenizerBase,
+    Seq2SeqTrainer,
+    Seq2SeqTrainingArguments,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from helpers.line_pairs import collate, source_text, target_text, tokenize
 from helpers.poem_t5 import PoemWriter, character_tokenizer
-from helpers.poem_words import count_words, segment
+from helpers.poem_words import count_words, cut_some, segment
 from helpers.poems import Quatrain, read_split
 from helpers.train_poem import last_checkpoint
 from training.prepare_poems import vocabulary
@@ -38,8 +44,7 @@ def completions(poems: Sequence[Quatrain], counts: Counter[str], seed: int) -> I
     for poem in poems:
         words = [word for line in poem.lines for word in segment(line, counts)]
         for start in STARTS:
-            told = rng.sample(words, rng.randint(1, len(words)))
-            told = [rng.choice(word) if rng.random() < 0.15 else word for word in told]
+            told = cut_some(rng.sample(words, rng.randint(1, len(words))), rng)
             target = "".join(target_text(line) for line in poem.lines[start:])
             yield source_text(told, poem.lines[:start]), target
 
@@ -63,7 +68,7 @@ def prepare_to_copy(model: T5ForConditionalGeneration) -> None:
         torch.nn.init.eye_(attention.o.weight).mul_(2.0 if i >= half else 0.6)
 
 
-def new_model(tokenizer, start: Path | None) -> T5ForConditionalGeneration:
+def new_model(tokenizer: PreTrainedTokenizerBase, start: Path | None) -> T5ForConditionalGeneration:
     """A T5 that is prepared to copy; from `start` come its embedding and the decoder, but for cross-attention."""
     config = T5Config(
         vocab_size=len(tokenizer), d_model=288, d_kv=32, num_heads=9, d_ff=1152, num_layers=2, num_decoder_layers=4,
@@ -73,9 +78,8 @@ def new_model(tokenizer, start: Path | None) -> T5ForConditionalGeneration:
     model = T5ForConditionalGeneration(config)
     if start:
         state = PoemWriter.from_pretrained(start).model.state_dict()
-        kept = {
-            name: t for name, t in state.items() if not name.startswith("encoder.block") and ".layer.1.E" not in name
-        }
+        new = ("encoder.block.", ".EncDecAttention.")
+        kept = {name: tensor for name, tensor in state.items() if not any(part in name for part in new)}
         model.load_state_dict(kept, strict=False)
     prepare_to_copy(model)
     return model
