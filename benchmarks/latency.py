@@ -16,6 +16,7 @@ import torch
 from helpers.config import ASSETS
 from helpers.images import load_image
 from helpers.pipeline import ImageToPoem
+from helpers.poem_options import PoemOptions
 
 RUNS = 10
 
@@ -23,11 +24,11 @@ RUNS = 10
 def main() -> None:
     path = sys.argv[1] if len(sys.argv) > 1 else ASSETS / "photos" / "sea_sunrise.jpg"
     pipeline = ImageToPoem()
-    pipeline([load_image(path)], n=8)  # loads the models and the vocabulary
+    pipeline([load_image(path)])  # loads the models and the vocabulary
     seconds = []
     for seed in range(RUNS):
         started = time.perf_counter()
-        pipeline([load_image(path)], n=8, seed=seed)
+        pipeline([load_image(path)], options=PoemOptions(seed=seed))
         seconds.append(time.perf_counter() - started)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB on Linux
     print(json.dumps({"threads": torch.get_num_threads(), "runs": RUNS, "median_s": statistics.median(seconds),

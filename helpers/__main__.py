@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.command_line import PictureReader, as_json, complain, load_pipeline
+from helpers.command_line import PictureReader, as_json, complain, from_options, load_pipeline
 from helpers.data_commands import add_data_commands
 from helpers.line_commands import add_line_commands
 from helpers.training_commands import add_training_commands
@@ -61,10 +61,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run_poem(args: argparse.Namespace) -> int:
+    from helpers.poem_options import PoemOptions
+
     keywords = None if args.keywords is None else split_keywords(args.keywords)
+    options = from_options(PoemOptions, args)
     reader, cards = PictureReader(args.images), CardFolder(args.card) if args.card else None
     for paths, images in reader:
-        results = load_pipeline(args.profile)(images, keywords=keywords, form=args.form, n=args.n, seed=args.seed)
+        results = load_pipeline(args.profile)(images, keywords=keywords, options=options)
         for path, image, result in zip(paths, images, results, strict=True):
             card = cards.write(path, image, result) if cards else None
             print(as_json(poem_record(path, result)) if args.json else poem_text(path, result, card))
@@ -80,7 +83,8 @@ def run_keywords(args: argparse.Namespace) -> int:
     reader = PictureReader(args.images)
     for paths, images in reader:
         pipeline = load_pipeline(args.profile)
-        rows = pipeline.rank(images, words) if words else pipeline.keywords(images, args.k)
+        image_embeds = pipeline.encoder.encode_images(images)  # (N, D)
+        rows = pipeline.rank(image_embeds, words) if words else pipeline.keywords(image_embeds, args.k)
         for path, row in zip(paths, rows, strict=True):
             record = {"image": path, "keywords": keyword_records(row)}
             print(as_json(record) if args.json else keywords_text(path, row))

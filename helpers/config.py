@@ -31,8 +31,6 @@ class Config:
     poems: str  # the folder of poems for that, in splits
     offline: bool = False  # never ask the hub
     keywords: int = 4  # words of the picture that go into the poem; CCPC has four a poem too
-    candidates: int = 8  # poems written for a picture, of which one is chosen
-    form: str = "7x4"
     seed: int = 0
     device: str = "auto"
 

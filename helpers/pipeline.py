@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from helpers.chinese_clip import ImageTextEncoder
+from helpers.choice import best_first, broken_rules, image_text_fit, total_scores
 from helpers.config import ASSETS, Config, load_config, pick_device
 from helpers.images import load_image
 from helpers.keywords import (
@@ -22,14 +23,17 @@ from helpers.keywords import (
     ranked,
     standard_scores,
     standardised,
-    word_bias,
     word_statistics,
 )
+from helpers.line_index import LineIndex
+from helpers.line_plan import shipped_plan
+from helpers.lines import load_lines
+from helpers.poem_options import DEFAULT, PoemOptions
 from helpers.poem_t5 import Poem, PoemWriter
 from helpers.verse import check
+from helpers.ways import FUNCTIONS, suits
 
 REFERENCE = "reference_image_embeds.safetensors"  # beside the weights of a model that brings its own
-LIKELIHOOD_WEIGHT = 0.5  # of the T5's opinion against the picture's, both standardised over the candidates
 
 
 class ScoredWord(NamedTuple):
@@ -42,6 +46,7 @@ class PicturePoem:
     """What the pipeline makes of one picture; `candidates` are all poems written for it, best first."""
 
     keywords: list[ScoredWord]
+    plan: list[str]  # the keywords in the order of the lines that they are meant for
     candidates: list[Poem]
 
     @property
@@ -96,11 +101,21 @@ class ImageToPoem:
     def vocabulary_statistics(self) -> WordStatistics:
         return word_statistics(self.vocabulary_embeds, self.reference_embeds)
 
-    def keywords(self, images: Sequence[Image.Image], k: int = 5) -> list[list[ScoredWord]]:
-        """For each picture its k most telling words of keyword.txt, best first, no near-synonyms."""
-        return self._keywords(self.encoder.encode_images(images), k)
+    @cached_property
+    def _openings(self) -> dict[str, LineIndex]:
+        return {}
 
-    def _keywords(self, image_embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
+    def openings(self, form: str) -> LineIndex:
+        """The classical lines that a poem of this form can begin with; encoded once, kept in the cache folder."""
+        if form not in self._openings:
+            lines = load_lines()
+            unknown = self.writer.unknown_characters("".join(line.text for line in lines))
+            suitable = [line for line in lines if suits(line, form, unknown)]
+            self._openings[form] = LineIndex.build_from(self.encoder, suitable)
+        return self._openings[form]
+
+    def keywords(self, image_embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
+        """For each picture (N, D) its k most telling words of keyword.txt, best first, no near-synonyms."""
         scores = standardised(image_embeds @ self.vocabulary_embeds.T, self.vocabulary_statistics)  # (N, M)
         chosen = [pick_diverse(row, self.vocabulary, self.vocabulary_embeds, k) for row in scores]
         return [
@@ -108,64 +123,62 @@ class ImageToPoem:
             for row, indices in zip(scores, chosen, strict=True)
         ]
 
-    def rank(self, images: Sequence[Image.Image], words: Sequence[str]) -> list[list[ScoredWord]]:
-        """For each picture all of `words` with their scores, best first."""
-        return self._rank(self.encoder.encode_images(images), words)
-
-    def _rank(self, image_embeds: np.ndarray, words: Sequence[str]) -> list[list[ScoredWord]]:
+    def rank(self, image_embeds: np.ndarray, words: Sequence[str]) -> list[list[ScoredWord]]:
+        """For each picture (N, D) all of `words` with their scores, best first."""
         text_embeds = self.encoder.encode_texts(words, cache=True)
         scores = standard_scores(image_embeds, text_embeds, self.reference_embeds)
         return [[ScoredWord(*pair) for pair in ranked(words, row)] for row in scores]
+
+    def total_scores(
+        self, image_embeds: np.ndarray, poems: Sequence[Sequence[str]], log_likelihoods: np.ndarray
+    ) -> np.ndarray:
+        """How good each of n poems, finished or not, is for its picture: (N, D), N·n poems, (N·n,) -> (N, n)."""
+        shape = len(image_embeds), -1
+        text_embeds = self.encoder.encode_texts(["，".join(lines) for lines in poems])  # (N·n, D)
+        text_embeds = text_embeds.reshape(*shape, image_embeds.shape[1])
+        fit = image_text_fit(image_embeds, text_embeds, self.reference_embeds)
+        return total_scores(fit, log_likelihoods.reshape(shape))
 
     def __call__(
         self,
         images: Sequence[Image.Image],
         *,
         keywords: Sequence[str] | None = None,
-        form: str | None = None,
-        n: int | None = None,
-        seed: int | None = None,
+        options: PoemOptions = DEFAULT,
     ) -> list[PicturePoem]:
         """A quatrain for each picture, from its own keywords or from the given ones (for all pictures).
 
-        Raises ValueError for an unknown form, n < 1, an empty keyword list or characters the poem model cannot spell.
+        Raises ValueError for an empty keyword list or characters the poem model cannot spell.
         """
         image_embeds = self.encoder.encode_images(images)  # (N, D)
         if keywords is None:
-            words = self._keywords(image_embeds, self.config.keywords)
+            words = self.keywords(image_embeds, self.config.keywords)
         else:
             self._check_spelling(keywords)
-            words = self._rank(image_embeds, keywords) if keywords else [[] for _ in images]
-        candidates = self.writer.write_batch(
-            [[word for word, _ in row] for row in words],
-            self.config.form if form is None else form,
-            self.config.seed if seed is None else seed,
-            self.config.candidates if n is None else n,
-        )
-        return [
-            PicturePoem(row, ordered)
-            for row, ordered in zip(words, self._best_first(image_embeds, candidates), strict=True)
-        ]
+            words = self.rank(image_embeds, keywords) if keywords else [[] for _ in images]
+        return self.poems(image_embeds, words, options)
+
+    def poems(
+        self, image_embeds: np.ndarray, words: Sequence[Sequence[ScoredWord]], options: PoemOptions
+    ) -> list[PicturePoem]:
+        """The second half of the way: from the words of each picture to its candidates, best first."""
+        plans = [shipped_plan().order([word for word, _ in row]) for row in words]
+        candidates = FUNCTIONS[options.way](self, image_embeds, plans, options)
+        ordered = self.best_first(image_embeds, candidates, options)
+        return [PicturePoem(*row) for row in zip(words, plans, ordered, strict=True)]
+
+    def best_first(
+        self, image_embeds: np.ndarray, candidates: Sequence[Sequence[Poem]], options: PoemOptions
+    ) -> list[list[Poem]]:
+        """Each picture's candidates: fewer broken rules first, then image-text fit plus the T5's likelihood."""
+        poems = [poem for row in candidates for poem in row]
+        log_likelihoods = np.array([poem.log_likelihood for poem in poems])
+        totals = self.total_scores(image_embeds, [poem.lines for poem in poems], log_likelihoods)  # (N, n)
+        broken = np.array([broken_rules(poem.lines, options) for poem in poems]).reshape(totals.shape)
+        orders = best_first(totals, broken)
+        return [[row[i] for i in order] for row, order in zip(candidates, orders, strict=True)]
 
     def _check_spelling(self, keywords: Sequence[str]) -> None:
         unknown = self.writer.unknown_characters("".join(keywords))
         if unknown:
             raise ValueError(f"the poem model does not know the character {'、'.join(sorted(unknown))}")
-
-    def _best_first(self, image_embeds: np.ndarray, candidates: list[list[Poem]]) -> list[list[Poem]]:
-        """Each picture's candidates by image-text fit plus the T5's likelihood, standardised over the candidates."""
-        texts = ["，".join(poem.lines) for poems in candidates for poem in poems]
-        text_embeds = self.encoder.encode_texts(texts).reshape(len(candidates), -1, image_embeds.shape[1])  # (N, n, D)
-        general = word_bias(text_embeds, self.reference_embeds)  # (N, n): some poems resemble every picture
-        fit = np.einsum("ind,id->in", text_embeds, image_embeds) - general  # (N, n, D) . (N, D) -> (N, n)
-        likelihood = np.array([[poem.log_likelihood for poem in poems] for poems in candidates])  # (N, n)
-        totals = standardise(fit) + LIKELIHOOD_WEIGHT * standardise(likelihood)
-        return [
-            [poems[i] for i in np.argsort(-row, kind="stable")] for poems, row in zip(candidates, totals, strict=True)
-        ]
-
-
-def standardise(scores: np.ndarray) -> np.ndarray:
-    """Each row minus its mean, over its standard deviation: (N, n) -> (N, n); a constant row becomes zeros."""
-    spread = scores.std(1, keepdims=True)
-    return (scores - scores.mean(1, keepdims=True)) / np.where(spread > 0, spread, 1)

@@ -6,7 +6,7 @@ and a fine-tuned Langboat/mengzi-t5-base with its SentencePiece vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from transformers import (
 )
 
 from helpers.decoding import MIN_P, Decoding
+from helpers.drafts import Drafts
+from helpers.forms import FORMS
 from helpers.keyword_bonus import KeywordBonus
 from helpers.lexical_constraints import AcrosticConstraint, KeywordConstraint
 from helpers.line_pairs import (
@@ -37,7 +39,7 @@ from helpers.line_pairs import (
 )
 from helpers.quantize import load_pretrained
 from helpers.tone_pattern import ToneConstraint
-from helpers.verse import FORMS, VerseConstraint
+from helpers.verse import VerseConstraint
 from helpers.verse_rules import VerseRules
 
 PAD, UNK = "<pad>", "<unk>"
@@ -106,6 +108,8 @@ class PoemWriter:
         keyword_per_line: bool = False,
         acrostic: str = "",
         decoding: Decoding = MIN_P,
+        openings: Sequence[str] | None = None,
+        select: Callable[[Drafts], Sequence[int]] | None = None,
     ) -> list[list[Poem]]:
         """`n` quatrains for each of the keyword sets.
 
@@ -114,44 +118,45 @@ class PoemWriter:
         `keyword_bonus.KeywordBonus` (0: none). With `keyword_per_line` line i holds keyword i wherever the rules let
         it, and the lines begin with the characters of `acrostic` (`lexical_constraints`). `decoding`: options of
         `generate`, as in `decoding.STRATEGIES`. A larger batch draws other random numbers: for the same seed a keyword
-        set then gets other poems. Raises ValueError for an unknown form, no keywords, n < 1, or an acrostic that is too
-        long or has a character that the model does not know.
+        set then gets other poems. `openings`: a first line for each of the poems, to be continued. `select` looks at
+        the B = len(keyword_sets) * n drafts after each of the lines 1 to 3 and says with which B of them to go on,
+        by row number; row i belongs to keyword set i // n and must stay with it.
+
+        Raises ValueError for an unknown form, no keywords, n < 1, an acrostic that is too long or has a character that
+        the model does not know, or openings that are not a line of the form's length for each poem.
         """
         check_request(keyword_sets, form, n)
         if len(acrostic) > 4:
             raise ValueError(f"an acrostic of a quatrain has at most four characters, not {len(acrostic)}")
         heads = [AcrosticConstraint(self.tokenizer, char) for char in acrostic]
-        rows = [tuple(keywords) for keywords in keyword_sets for _ in range(n)]  # B = len(keyword_sets) * n
-        poems: list[list[str]] = [[] for _ in rows]
         rules = VerseRules(FORMS[form], rhyme, no_repeat, tone)
+        rows = [tuple(keywords) for keywords in keyword_sets for _ in range(n)]  # B
+        drafts = Drafts.begin(rows, rules.line_length, openings)
         torch.manual_seed(seed)
-        totals, tokens = torch.zeros(len(rows)), torch.zeros(len(rows))
-        for number in range(4):
-            wanted = [keywords[number : number + 1] for keywords in rows] if keyword_per_line else rows
-            processors = self._processors(wanted, poems, rules, keyword_bonus)
-            if keyword_per_line:
-                own, later = [next(iter(words), None) for words in wanted], [words[number + 1 : 4] for words in rows]
-                processors.append(KeywordConstraint(self.tokenizer, own, later, poems, rules))
+        for number in range(drafts.written, 4):
+            processors = self._processors(drafts, rules, keyword_bonus, keyword_per_line)
             processors.extend(heads[number : number + 1])
-            sources = [source_text(keywords, poem) for keywords, poem in zip(rows, poems, strict=True)]
-            lines, log_likelihoods, lengths = self._next_lines(sources, FORMS[form], processors, decoding)
-            totals, tokens = totals + log_likelihoods, tokens + lengths
-            for poem, line in zip(poems, lines, strict=True):
-                poem.append(line)
-        means = (totals / tokens).tolist()
-        written = [Poem(tuple(p), k, s) for p, k, s in zip(poems, rows, means, strict=True)]
+            drafts = drafts.with_lines(*self._next_lines(drafts.sources(), rules.line_length, processors, decoding))
+            if select and number < 3:
+                drafts = drafts.rows(select(drafts))
+        written = [Poem(*row) for row in zip(drafts.lines, drafts.keywords, drafts.means().tolist(), strict=True)]
         return [written[i : i + n] for i in range(0, len(written), n)]
 
     def _processors(
-        self, rows: Sequence[Sequence[str]], poems: Sequence[Sequence[str]], rules: VerseRules, keyword_bonus: float
+        self, drafts: Drafts, rules: VerseRules, keyword_bonus: float, keyword_per_line: bool
     ) -> LogitsProcessorList:
-        """What every line keeps to; the wish for keywords comes first, so that the rules have the last word."""
+        """What the next line keeps to; the wish for keywords comes first, so that the rules have the last word."""
+        rows, poems, number = drafts.keywords, drafts.lines, drafts.written
         length, processors = rules.line_length, LogitsProcessorList()
+        wanted = [keywords[number : number + 1] for keywords in rows] if keyword_per_line else rows
         if keyword_bonus:
-            processors.append(KeywordBonus(self.tokenizer, rows, poems, rules, keyword_bonus))
+            processors.append(KeywordBonus(self.tokenizer, wanted, poems, rules, keyword_bonus))
         processors.append(VerseConstraint(self.tokenizer, length, poems, rhyme=rules.rhyme, no_repeat=rules.no_repeat))
         if rules.tone:
             processors.append(ToneConstraint(self.tokenizer, length, poems))
+        if keyword_per_line:
+            own, later = [next(iter(words), None) for words in wanted], [words[number + 1 : 4] for words in rows]
+            processors.append(KeywordConstraint(self.tokenizer, own, later, poems, rules))
         return processors
 
     def _next_lines(

@@ -19,7 +19,8 @@ from opencc import OpenCC
 from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerBase
 
-FORMS = {"5x4": 5, "7x4": 7}
+from helpers.forms import FORMS
+
 Poem = Sequence[str]
 ANY = "？"  # a place at which any character may stand
 

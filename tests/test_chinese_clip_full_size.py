@@ -169,7 +169,7 @@ def test_the_pipeline_runs_on_it(full_size, photos, monkeypatch) -> None:
     monkeypatch.setattr("helpers.pipeline.load_vocabulary", lambda: words)
     pipeline = ImageToPoem(load_config("mini", image_text_model=str(full_size), device="cpu"))
     assert pipeline.reference_embeds.shape[1] == 512  # of the sample photos: this model brings none of its own
-    rows = pipeline.keywords(photos[:2], k=3)
+    rows = pipeline.keywords(pipeline.encoder.encode_images(photos[:2]), k=3)
     for row in rows:
         assert len({word for word, _ in row} & {keyword.word for keyword in words}) == len(row) == 3
         assert all(np.isfinite(score) for _, score in row)

@@ -152,8 +152,9 @@ def test_seed(run) -> None:
 
 def test_the_best_of_n_is_shown(run, pipeline) -> None:
     from helpers.images import load_image
+    from helpers.poem_options import PoemOptions
 
-    (expected,) = pipeline([load_image(LAKE)], keywords=["雪"], n=4, seed=1)
+    (expected,) = pipeline([load_image(LAKE)], keywords=["雪"], options=PoemOptions(n=4, seed=1))
     (record,) = run("poem", LAKE, "--keywords", "雪", "--n", 4, "--seed", 1, "--json").records
     assert len({poem.lines for poem in expected.candidates}) == 4
     assert record["poem"] == list(expected.candidates[0].lines)
