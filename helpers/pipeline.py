@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.choice import best_first, broken_rules, image_text_fit, total_scores
-from helpers.config import ASSETS, Config, load_config, pick_device
+from helpers.config import ASSETS, Config, load_config, pick_device, pick_dtype
 from helpers.images import load_image
 from helpers.keywords import (
     WordStatistics,
@@ -72,7 +73,11 @@ class ImageToPoem:
 
     @cached_property
     def writer(self) -> PoemWriter:
-        return PoemWriter.from_pretrained(self.config.poem_model, pick_device(self.config.device))
+        device = pick_device(self.config.device)
+        dtype = pick_dtype(device)
+        # A T5 overflows in float16 (its feed-forward sums pass 65,504): float32 where there is no bfloat16.
+        dtype = torch.float32 if dtype == torch.float16 else dtype
+        return PoemWriter.from_pretrained(self.config.poem_model, device, dtype)
 
     @cached_property
     def reference_embeds(self) -> np.ndarray:

@@ -21,7 +21,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from helpers.decoding import MIN_P, Decoding
+from helpers.decoding import Decoding
 from helpers.drafts import Drafts
 from helpers.forms import FORMS
 from helpers.keyword_bonus import KeywordBonus
@@ -38,6 +38,7 @@ from helpers.line_pairs import (
     tokenize,
 )
 from helpers.quantize import load_pretrained
+from helpers.row_sampling import RowSampling
 from helpers.tone_pattern import ToneConstraint
 from helpers.verse import VerseConstraint
 from helpers.verse_rules import VerseRules
@@ -81,6 +82,8 @@ class PoemWriter:
     def from_pretrained(cls, name: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> PoemWriter:
         """Load a folder or a hub id."""
         model = load_pretrained(T5ForConditionalGeneration, name)
+        # A T5 adds a bias to its attention scores, for which the fused kernels are slower on a CPU than plain products.
+        model.set_attn_implementation("eager")
         return cls(model.to(device, dtype), AutoTokenizer.from_pretrained(name))
 
     def unknown_characters(self, text: str) -> set[str]:
@@ -107,7 +110,7 @@ class PoemWriter:
         keyword_bonus: float = KEYWORD_BONUS,
         keyword_per_line: bool = False,
         acrostic: str = "",
-        decoding: Decoding = MIN_P,
+        decoding: Decoding | None = None,
         openings: Sequence[str] | None = None,
         select: Callable[[Drafts], Sequence[int]] | None = None,
     ) -> list[list[Poem]]:
@@ -117,10 +120,10 @@ class PoemWriter:
         `verse.VerseConstraint`, `tone` is that of `tone_pattern.ToneConstraint`, and `keyword_bonus` that of
         `keyword_bonus.KeywordBonus` (0: none). With `keyword_per_line` line i holds keyword i wherever the rules let
         it, and the lines begin with the characters of `acrostic` (`lexical_constraints`). `decoding`: options of
-        `generate`, as in `decoding.STRATEGIES`. A larger batch draws other random numbers: for the same seed a keyword
-        set then gets other poems. `openings`: a first line for each of the poems, to be continued. `select` looks at
-        the B = len(keyword_sets) * n drafts after each of the lines 1 to 3 and says with which B of them to go on,
-        by row number; row i belongs to keyword set i // n and must stay with it.
+        `generate`, as in `decoding.STRATEGIES`; without it `row_sampling.RowSampling` draws, and a keyword set gets
+        the same poems from the same seed in any batch. `openings`: a first line for each of the poems, to be continued.
+        `select` looks at the B = len(keyword_sets) * n drafts after each of the lines 1 to 3 and says with which B of
+        them to go on, by row number; row i belongs to keyword set i // n and must stay with it.
 
         Raises ValueError for an unknown form, no keywords, n < 1, an acrostic that is too long or has a character that
         the model does not know, or openings that are not a line of the form's length for each poem.
@@ -133,10 +136,12 @@ class PoemWriter:
         rows = [tuple(keywords) for keywords in keyword_sets for _ in range(n)]  # B
         drafts = Drafts.begin(rows, rules.line_length, openings)
         torch.manual_seed(seed)
+        sampling = RowSampling(n, seed)
         for number in range(drafts.written, 4):
             processors = self._processors(drafts, rules, keyword_bonus, keyword_per_line)
             processors.extend(heads[number : number + 1])
-            drafts = drafts.with_lines(*self._next_lines(drafts.sources(), rules.line_length, processors, decoding))
+            options = decoding or sampling.of_line(number)
+            drafts = drafts.with_lines(*self._next_lines(drafts.sources(), rules.line_length, processors, options))
             if select and number < 3:
                 drafts = drafts.rows(select(drafts))
         written = [Poem(*row) for row in zip(drafts.lines, drafts.keywords, drafts.means().tolist(), strict=True)]

@@ -39,6 +39,7 @@ MISPRINTS = {"衡": "二冬", "绘": "十蒸", "铃": "十四盐"}
 RARE = "不尤 共冬 且鱼 那歌 县先 零先 便先 溅先 逢江 撞江 堕支 垒灰 湛覃 渐盐 庆阳 并庚 翰寒 奸寒 湾寒 乾寒 污麻 誉鱼"
 
 
+@cache  # asked for each character of each draft at each step
 def is_han(char: str) -> bool:
     """Whether `char` is one Chinese character (CJK ideographs with their extensions, and 〇)."""
     ranges = ("\u4e00\u9fff", "\u3400\u4dbf", "\U00020000\U000323af", "\uf900\ufaff", "〇〇")
@@ -83,11 +84,13 @@ def usual_readings(char: str) -> frozenset[Reading]:
     return frozenset(r for r, (index, share) in places.items() if index < 25 or share < best + 0.1)
 
 
+@cache
 def level_rhymes(char: str) -> frozenset[str]:
     """The level groups of `char`: {"一东"} for 风, two for 平; empty if it is oblique or not in the table."""
     return frozenset(group for tone, group in _table().get(char, ()) if tone == "平")
 
 
+@cache
 def tones(char: str) -> frozenset[str]:
     """{"平"}, {"仄"}, both for a character with readings of both kinds, empty if it is not in the table."""
     return frozenset(tone for tone, _ in _table().get(char, ()))
