@@ -136,7 +136,7 @@ class PoemWriter:
         rows = [tuple(keywords) for keywords in keyword_sets for _ in range(n)]  # B
         drafts = Drafts.begin(rows, rules.line_length, openings)
         torch.manual_seed(seed)
-        sampling = RowSampling(n, seed)
+        sampling = RowSampling(keyword_sets, n, seed)
         for number in range(drafts.written, 4):
             processors = self._processors(drafts, rules, keyword_bonus, keyword_per_line)
             processors.extend(heads[number : number + 1])

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from hashlib import blake2b
 
 import torch
 from torch import Tensor
@@ -19,20 +21,26 @@ MOST_TOKENS = 32  # in a line
 
 
 class RowSampling:
-    """Draws for n candidates of any number of prompts; row i of a batch is candidate i % n of its prompt.
+    """The numbers of n candidates for each of the keyword sets, row i of a batch being candidate i % n of set i // n.
 
-    Two prompts share their numbers, which does no harm, as their distributions differ; what is gained is that a prompt
-    gets the same poems from the same `seed` wherever it stands in a batch (but for rounding, which batches of another
-    shape do otherwise).
+    They come from the `seed` and the keywords, so a set gets the same poems wherever it stands in a batch (but for
+    rounding, which batches of another shape do otherwise), and two sets do not draw alike.
     """
 
-    def __init__(self, n: int, seed: int, options: Decoding = MIN_P) -> None:
-        self.draws = torch.rand(4, n, MOST_TOKENS, generator=torch.Generator().manual_seed(seed))
+    def __init__(self, keyword_sets: Sequence[Sequence[str]], n: int, seed: int, options: Decoding = MIN_P) -> None:
+        self.draws = torch.cat([uniform_draws(keywords, n, seed) for keywords in keyword_sets], 1)  # (4, B, T)
         self.options = options
 
     def of_line(self, number: int) -> Decoding:
         """Options of `generate` for line 0 to 3."""
         return {**self.options, "custom_generate": partial(sample_rows, draws=self.draws[number])}
+
+
+def uniform_draws(keywords: Sequence[str], n: int, seed: int) -> Tensor:
+    """Numbers in [0, 1) for four lines of n candidates: (4, n, MOST_TOKENS)."""
+    digest = blake2b(f"{seed} {' '.join(keywords)}".encode(), digest_size=8).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest, "big", signed=True))
+    return torch.rand(4, n, MOST_TOKENS, generator=generator)
 
 
 def sample_rows(
@@ -44,9 +52,9 @@ def sample_rows(
     draws: Tensor,
     **model_kwargs: object,
 ) -> GenerateEncoderDecoderOutput:
-    """The loop of `generate` for an encoder-decoder model with a cache; `draws` (n, T), row i uses draws[i % n]."""
+    """The loop of `generate` for an encoder-decoder model with a cache, of at most T steps; `draws` (B, T)."""
     done = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
-    draws = draws.repeat(len(input_ids) // len(draws), 1).to(input_ids.device)  # (B, T)
+    draws = draws.to(input_ids.device)
     # Not in the signature: what stands there `generate` keeps from the encoder, which would read without its mask.
     memory = {name: model_kwargs[name] for name in ("encoder_outputs", "attention_mask", "past_key_values")}
     raw: list[Tensor] = []

@@ -97,7 +97,7 @@ def test_guided_drafts_share_the_lines_that_fitted_best(pipeline, image_embeds, 
 
 
 def test_guidance_changes_what_is_written(pipeline, image_embeds, words) -> None:
-    """The same words and numbers, two pictures: only the picture can make the difference."""
+    """The same words, so the same numbers, and two pictures: only the picture can make the difference."""
     same = [["春", "山"], ["春", "山"]]
     options = PoemOptions(form="5x4", n=8)
     free, led = FUNCTIONS["keywords"], FUNCTIONS["guided"]

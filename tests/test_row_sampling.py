@@ -6,7 +6,7 @@ import torch
 from helpers.config import load_config
 from helpers.pipeline import ImageToPoem
 from helpers.poem_t5 import PoemWriter
-from helpers.row_sampling import RowSampling, inverse_transform
+from helpers.row_sampling import inverse_transform, uniform_draws
 
 
 def test_the_shares_are_the_probabilities() -> None:
@@ -25,9 +25,10 @@ def test_what_has_no_probability_is_never_drawn(u) -> None:
     assert (p.gather(1, tokens[:, None]) > 0).all()
 
 
-def test_draws_are_those_of_the_seed() -> None:
-    first, again, other = (RowSampling(4, seed).draws for seed in (1, 1, 2))
-    assert torch.equal(first, again) and not torch.equal(first, other)
+def test_draws_are_those_of_the_seed_and_the_keywords() -> None:
+    asked = (["春"], 1), (["春"], 1), (["春"], 2), (["雪"], 1)
+    first, again, *others = (uniform_draws(words, 4, seed) for words, seed in asked)
+    assert torch.equal(first, again) and not any(torch.equal(first, other) for other in others)
     assert len(set(first.flatten().tolist())) > first.numel() // 2  # each line, candidate and token its own
 
 
