@@ -7,32 +7,20 @@ from __future__ import annotations
 
 import sys
 
-import matplotlib
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-
-from helpers.fonts import use_chinese_fonts
+from helpers.gallery import gallery
 from helpers.images import load_image
-from helpers.pipeline import ImageToPoem
+from helpers.pipeline import ImageToPoem, PicturePoem
 
-COLUMNS = 4
+
+def title(result: PicturePoem) -> str:
+    words = " ".join(f"{word} {score:.2f}" for word, score in result.keywords)
+    return f"{words}\n{result.poem}"
 
 
 def main() -> None:
     out, *paths = sys.argv[1:]
     images = [load_image(path) for path in paths]
-    use_chinese_fonts()
-    rows = -(-len(images) // COLUMNS)
-    figure, axes = plt.subplots(rows, COLUMNS, figsize=(4 * COLUMNS, 4.1 * rows), squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, image, result in zip(axes.flat, images, ImageToPoem()(images), strict=False):
-        axis.imshow(image)
-        words = " ".join(f"{word} {score:.2f}" for word, score in result.keywords)
-        axis.set_title(f"{words}\n{result.poem}", fontsize=11)
-    figure.tight_layout()
-    figure.savefig(out, dpi=80)
+    gallery(images, [title(result) for result in ImageToPoem()(images)]).save(out)
 
 
 if __name__ == "__main__":

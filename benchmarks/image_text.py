@@ -22,24 +22,21 @@ from helpers.captions import flatten, read_parquet
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS
 from helpers.evaluate import recall_at_k, word_ranking
-from helpers.images import load_image
 from helpers.keywords import calibrated_scores, standard_scores
-
-# every label of labels.json's list, also those that no photo of the set carries
-LABELS = "海 山 湖 雪 花 荷花 草原 沙漠 夕阳 夜 城市 鸟 秋叶 树林 楼阁 桥 船 猫 狗 马 云 道路 石 人".split()
+from helpers.labelled_photos import LABELS, read_labelled_photos
 
 
 def photo_words(
     encoder: ImageTextEncoder, folder: Path, image_embeds: np.ndarray | None, reference: np.ndarray
 ) -> dict[str, object]:
     """mAP and top-1 of the 24 label words on the labelled photos, with and without calibration."""
-    photos = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-    truth = np.array([[label in photo["labels"] for label in LABELS] for photo in photos])
+    photos = read_labelled_photos(folder)
+    truth = photos.truth
     if image_embeds is None:
-        image_embeds = encoder.encode_images([load_image(folder / "images" / photo["file"]) for photo in photos])
+        image_embeds = encoder.encode_images(photos.images)
     text_embeds = encoder.encode_texts(LABELS)
     return {
-        "photos": len(photos),
+        "photos": len(photos.names),
         "standardised": word_ranking(standard_scores(image_embeds, text_embeds, reference), truth),
         "calibrated": word_ranking(calibrated_scores(image_embeds, text_embeds, reference), truth),
         "cosine": word_ranking(image_embeds @ text_embeds.T, truth),

@@ -23,12 +23,12 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from benchmarks.image_text import LABELS
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, load_config
 from helpers.evaluate import word_ranking
 from helpers.images import load_image
 from helpers.keywords import load_vocabulary, pick_diverse, standard_scores, standardised, word_statistics
+from helpers.labelled_photos import LABELS, read_labelled_photos
 from helpers.pipeline import ImageToPoem
 from helpers.zero_shot import class_embeds
 
@@ -89,9 +89,8 @@ def speed(encoder: ImageTextEncoder, reference: np.ndarray) -> dict[str, float]:
 
 def templates(encoder: ImageTextEncoder, reference: np.ndarray, folder: Path) -> dict[str, dict]:
     """mAP and top-1 of the label words on the labelled photos, by template, raw and standardised."""
-    photos = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-    truth = np.array([[label in photo["labels"] for label in LABELS] for photo in photos])
-    image_embeds = encoder.encode_images([load_image(folder / "images" / photo["file"]) for photo in photos])
+    photos = read_labelled_photos(folder)
+    truth, image_embeds = photos.truth, encoder.encode_images(photos.images)
     figures = {}
     for name, sentences in TEMPLATES.items():
         text_embeds = class_embeds(LABELS, sentences, encoder.encode_texts)
@@ -124,8 +123,7 @@ def holds(text: str, words: set[str]) -> bool:
 
 def diversity(pipeline: ImageToPoem, folder: Path, k: int = 5) -> dict[str, dict[str, float]]:
     """How alike a photo's k words are, by their mean cosine and the characters they share, without and with choice."""
-    photos = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-    image_embeds = pipeline.encoder.encode_images([load_image(folder / "images" / p["file"]) for p in photos])
+    image_embeds = pipeline.encoder.encode_images(read_labelled_photos(folder).images)
     embeds = pipeline.vocabulary_embeds
     scores = standardised(image_embeds @ embeds.T, pipeline.vocabulary_statistics)
     plain = [list(np.argsort(-row)[:k]) for row in scores]

@@ -21,6 +21,7 @@ class Config:
 
     image_text_model: str
     poem_model: str
+    judge: str  # the image-text model that scores poems it did not choose
     captions: str  # what notebook 01 trains its CLIP on, and from which backbones
     image_backbone: str
     text_backbone: str
@@ -39,6 +40,7 @@ PROFILES = {
     "mini": Config(
         image_text_model=str(ASSETS / "image_text"),
         poem_model=str(ASSETS / "poem_t5"),
+        judge=str(ASSETS / "judge"),
         captions="drawn",
         image_backbone=str(ASSETS / "image_text"),
         text_backbone=str(ASSETS / "image_text"),
@@ -52,6 +54,7 @@ PROFILES = {
     "full": Config(
         image_text_model="OFA-Sys/chinese-clip-vit-base-patch16",
         poem_model=str(MODELS / "mengzi-t5-poem"),
+        judge="OFA-Sys/chinese-clip-vit-large-patch14",
         captions="lmms-lab/flickr30k",
         image_backbone="imagenet",
         text_backbone="distilbert/distilbert-base-multilingual-cased",

@@ -167,10 +167,14 @@ class ImageToPoem:
         self, image_embeds: np.ndarray, words: Sequence[Sequence[ScoredWord]], options: PoemOptions
     ) -> list[PicturePoem]:
         """The second half of the way: from the words of each picture to its candidates, best first."""
-        plans = [shipped_plan().order([word for word, _ in row]) for row in words]
+        plans = self.plans([[word for word, _ in row] for row in words])
         candidates = FUNCTIONS[options.way](self, image_embeds, plans, options)
         ordered = self.best_first(image_embeds, candidates, options)
         return [PicturePoem(*row) for row in zip(words, plans, ordered, strict=True)]
+
+    def plans(self, words: Sequence[Sequence[str]]) -> list[list[str]]:
+        """The words of each picture in the order of the lines that they are meant for."""
+        return [shipped_plan().order(row) for row in words]
 
     def best_first(
         self, image_embeds: np.ndarray, candidates: Sequence[Sequence[Poem]], options: PoemOptions

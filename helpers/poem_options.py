@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from helpers.forms import FORMS
 
@@ -31,6 +31,9 @@ class PoemOptions:
             raise ValueError(f"unknown way {self.way!r}: choose one of {', '.join(WAYS)}")
         if self.acrostic and self.way == "lines":
             raise ValueError("a poem that begins with a found line cannot be an acrostic too")
+
+    def with_seed(self, seed: int) -> PoemOptions:
+        return replace(self, seed=seed)
 
     def of_writer(self) -> dict[str, object]:
         """The keyword arguments of `PoemWriter.write_batch`."""
