@@ -7,14 +7,18 @@ RUNS   ?= runs
 VENV   := .venv
 READY  := $(VENV)/.ready
 BIN    := $(VENV)/bin
-VOCABULARY := $(VENV)/.vocabulary
+APP    := $(VENV)/.app
+TESTS  := $(VENV)/.tests
 
-.PHONY: poem test notebooks lab bench assets lint clean
+.PHONY: poem app test notebooks lab bench assets lint clean
 
 poem: $(READY)  ## a quatrain and a card for IMAGE (default: a sample photo)
 	@$(BIN)/python -m helpers poem "$(IMAGE)" --form $(FORM) --card out
 
-test: $(READY) $(VOCABULARY)  ## every test
+app: $(APP)  ## the page: a photo in, poems and a card out
+	$(BIN)/python -m helpers.app
+
+test: $(TESTS)  ## every test
 	$(BIN)/python -m pytest
 
 notebooks: $(READY)  ## run all notebooks in place, top to bottom
@@ -50,7 +54,13 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-# A test reads the vocabulary in this package; it is never imported, and what it says it needs does not build.
-$(VOCABULARY): $(READY)
+$(APP): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[app]'
+	@touch $@
+
+# A test reads the vocabulary in cn_clip; it is never imported, and what it says it needs does not build.
+$(TESTS): $(APP) tests/install_browser.sh
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[browser,scale]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps cn_clip==1.6.0
+	sh tests/install_browser.sh $(BIN)/python
 	@touch $@

@@ -47,8 +47,8 @@ def test_environment_yml_installs_the_project_and_nothing_else(project) -> None:
     python, installer = conda
     assert python.partition("=")[0] == "python" and installer == "pip"
     assert python.partition("=")[2] + ".0" in SpecifierSet(project["requires-python"])
-    assert pip == {"pip": ["--constraint constraints.txt", "--editable .[dev]"]}
-    assert "dev" in project["optional-dependencies"]
+    assert pip == {"pip": ["--constraint constraints.txt", "--editable .[app,dev]"]}
+    assert {"app", "dev"} <= set(project["optional-dependencies"])
 
 
 def test_every_dependency_has_a_lower_bound(requirements) -> None:
