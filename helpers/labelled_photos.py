@@ -68,8 +68,10 @@ def read_labelled_photos(folder: str | Path) -> LabelledPhotos:
         names, labels = [photo["file"] for photo in photos], [set(photo["labels"]) for photo in photos]
     except FileNotFoundError as error:
         raise ValueError(f"{folder}: no labels.json in this folder") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{folder}/labels.json: not a list of files with labels") from error
+    if not names:
+        raise ValueError(f"{folder}/labels.json: no photographs in this list")
     images = [load_image(folder / "images" / name) for name in names]
     return LabelledPhotos(names, images, np.array([[label in own for label in LABELS] for own in labels]))
 
