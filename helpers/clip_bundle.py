@@ -28,7 +28,7 @@ from transformers import (
 from helpers.bundle import CONFIG, Bundle, model_type
 from helpers.clip import build_clip
 from helpers.quantize import WEIGHTS as INT8_WEIGHTS
-from helpers.quantize import load_quantized, save_quantized
+from helpers.quantize import load_weights, save_quantized
 
 WEIGHTS = "model.safetensors"
 MODEL_TYPE = "custom_clip"
@@ -65,10 +65,7 @@ class CLIPBundle(Bundle):
         except (TypeError, KeyError) as error:
             raise ValueError(f"{folder / CONFIG}: this describes no CLIP of ours ({error})") from error
         weights = folder / INT8_WEIGHTS if (folder / INT8_WEIGHTS).is_file() else folder / WEIGHTS
-        try:
-            model.load_state_dict(load_quantized(weights))
-        except (SafetensorError, RuntimeError) as error:
-            raise ValueError(f"{weights}: damaged, or not the weights that {CONFIG} describes") from error
+        load_weights(model, weights)
         return cls(model.eval(), load_tokenizer(folder), config)
 
     @classmethod
@@ -110,16 +107,14 @@ class CLIPBundle(Bundle):
 
     def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """Pictures of any size -> normalised pixels (B, 3, S, S), channels last in memory."""
-        arrays = np.stack([np.asarray(squash(image, self.config.image_size)) for image in images])  # (B, S, S, 3)
-        return self.normalise(torch.from_numpy(arrays).permute(0, 3, 1, 2))
+        return self.normalise(square_bytes(images, self.config.image_size))
 
     def preparation(self) -> str:
         return json.dumps([self.config.image_size, self.config.image_mean, self.config.image_std])
 
     def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
         """Bytes (B, 3, S, S) -> floats of about zero mean and unit variance."""
-        mean, std = (torch.tensor(x).view(3, 1, 1) for x in (self.config.image_mean, self.config.image_std))
-        return ((pixels / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
+        return normalised(pixels, self.config.image_mean, self.config.image_std)
 
 
 def is_bundle(name: str | Path) -> bool:
@@ -130,6 +125,20 @@ def is_bundle(name: str | Path) -> bool:
 def squash(image: Image.Image, size: int) -> Image.Image:
     """The whole picture as a square, in training as afterwards: shapes suffer a little, nothing at the edge is lost."""
     return image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3)
+
+
+def square_bytes(images: Sequence[Image.Image], size: int) -> torch.Tensor:
+    """Pictures of any size, squashed -> bytes (B, 3, S, S)."""
+    arrays = np.stack([np.asarray(squash(image, size)) for image in images])  # (B, S, S, 3)
+    return torch.from_numpy(arrays).permute(0, 3, 1, 2)
+
+
+def normalised(
+    pixels: torch.Tensor, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
+) -> torch.Tensor:
+    """Bytes (B, 3, S, S) -> floats of about zero mean and unit variance, channels last in memory."""
+    mean, std = (torch.tensor(channel).view(3, 1, 1) for channel in (mean, std))
+    return ((pixels / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:

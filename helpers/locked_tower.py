@@ -1,10 +1,12 @@
 """The locked image tower of LiT: somebody else's trained network, used as it is and never changed.
 
 LiT: Zhai et al. 2022, "LiT: Zero-Shot Transfer with Locked-image text Tuning" (arXiv:2111.07991), section 3.
+Places365: Zhou et al. 2018, "Places: A 10 Million Image Database for Scene Recognition" (TPAMI 40).
 """
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +16,18 @@ import torch
 from PIL import Image
 from torch import nn
 from torch.nn import functional as F
+from torchvision.models import ResNet, resnet18
 
-from helpers.bundle import kind_of, model_type, network_of
+from helpers.bundle import CONFIG, kind_of, model_type, network_of
 from helpers.clip import ProjectionHead
-from helpers.clip_bundle import MODEL_TYPE, CLIPBundle
+from helpers.clip_bundle import MODEL_TYPE, CLIPBundle, normalised, square_bytes
+from helpers.quantize import WEIGHTS, load_weights, save_quantized
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+PLACES365 = "places365_wideresnet18"
+PLACES365_SIZE = 224  # pixels
 
 
 class ImageBackbone(nn.Module, ABC):
@@ -111,6 +118,38 @@ class HubBackbone(ImageBackbone):
         self.processor.save_pretrained(folder)
 
 
+class Places365Backbone(ImageBackbone):
+    """The WideResNet18 of Places365, which knows scenes; always stored in eight bits."""
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Places365Backbone:
+        """Read a folder that `save` wrote; ValueError if its weights are of another network."""
+        network = wide_resnet18()
+        load_weights(network, Path(folder) / WEIGHTS)
+        return cls(network)
+
+    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        return normalised(square_bytes(images, PLACES365_SIZE))
+
+    def embed(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.tower(pixels)
+
+    def preparation(self) -> str:
+        return json.dumps([PLACES365, PLACES365_SIZE])
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_quantized(self.tower.state_dict(), folder / WEIGHTS)
+        (folder / CONFIG).write_text(json.dumps({"model_type": PLACES365}) + "\n", encoding="utf-8")
+
+
+def wide_resnet18() -> ResNet:
+    """An untrained ResNet18 without classifier and without max-pooling: its feature maps are twice as wide as usual."""
+    network = resnet18()
+    network.maxpool = network.fc = nn.Identity()
+    return network
+
+
 def load_vision_model(name: str | Path) -> PreTrainedModel:
     """An image model of `transformers` by hub id or folder, in float32; of a CLIP the image half and its projection.
 
@@ -157,4 +196,7 @@ class LockedImageTower(nn.Module):
 
 def load_image_tower(name: str | Path) -> ImageBackbone:
     """An image tower by hub id or folder; the folder may also be a CLIP of ours, of which the image half is taken."""
-    return OwnBackbone(CLIPBundle.load(name)) if model_type(name) == MODEL_TYPE else HubBackbone(name)
+    kind = model_type(name)
+    if kind == PLACES365:
+        return Places365Backbone.load(name)
+    return OwnBackbone(CLIPBundle.load(name)) if kind == MODEL_TYPE else HubBackbone(name)

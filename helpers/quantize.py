@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 WEIGHTS = "model.int8.safetensors"
@@ -54,6 +55,14 @@ def save_quantized(state: dict[str, torch.Tensor], path: str | Path) -> None:
 def load_quantized(path: str | Path) -> dict[str, torch.Tensor]:
     """Read a safetensors file, quantized or not, as float32."""
     return dequantize(load_file(path))
+
+
+def load_weights(model: torch.nn.Module, path: str | Path) -> None:
+    """Give `model` the weights of such a file, or of one that was never quantized; ValueError if they are others."""
+    try:
+        model.load_state_dict(load_quantized(path))
+    except (SafetensorError, RuntimeError) as error:  # the latter in hundreds of lines, one a weight
+        raise ValueError(f"{path}: damaged, or not the weights that the configuration beside it describes") from error
 
 
 def load_pretrained(model_class: type[Model], name: str | Path) -> Model:

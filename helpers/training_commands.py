@@ -6,7 +6,6 @@ On several processes: torchrun --nproc_per_node 2 -m helpers train clip ...
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import sys
@@ -38,18 +37,10 @@ def add_training_commands(commands: argparse._SubParsersAction) -> None:
     lit = add_training_command(train, "lit", "a BertCLIP: a Chinese BERT against a locked image tower (notebook 02)")
     lit.add_argument("--image-tower", help="hub id or folder of a ViT, a ResNet or a CLIP, or a model of ours")
     lit.add_argument("--text-model", help='hub id or folder of a Chinese BERT, or "new" for a small untrained one')
+    lit.add_argument("--dim", type=positive, help="of the shared space (default: 512)")
     lit.set_defaults(run=run_train_lit, language="zh")
 
     add_poem_command(train)
-
-    evaluate = commands.add_parser("evaluate", help="measure a model").add_subparsers(required=True, metavar="WHAT")
-    retrieval = evaluate.add_parser("retrieval", help="recall@k of pictures and captions, both ways")
-    retrieval.add_argument("--checkpoint", required=True, help="a folder written by train, or a Chinese CLIP")
-    retrieval.add_argument("--split", choices=("train", "val", "test"), default="val")
-    retrieval.add_argument("--image-size", type=positive, help="pixels, other than in training (of train clip only)")
-    retrieval.add_argument("--json", action="store_true", help="one JSON object")
-    add_data_arguments(retrieval)
-    retrieval.set_defaults(run=run_evaluate_retrieval)
 
 
 def add_training_command(train: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
@@ -128,7 +119,7 @@ def run_train_lit(args: argparse.Namespace) -> int:
 
     train, val = load_training_data(args.data or DRAWN, args)  # no set of Chinese captions is every reader's to load
     seed_everything(args.seed)  # the new heads and perhaps the new BERT
-    asked = given(args, "pooling", "dropout")
+    asked = given(args, "pooling", "dropout", "dim")
     image_tower, text_model = args.image_tower or profile.locked_image_tower, args.text_model or profile.chinese_bert
     if text_model == "new":
         texts, _ = flatten(train.in_language(args.language))
@@ -162,33 +153,4 @@ def report(args: argparse.Namespace, progress: Progress) -> int:
     if progress.epochs and int(os.environ.get("RANK", 0)) == 0:
         last = "  ".join(f"{name} {value:.3g}" for name, value in progress.epochs[-1].items())
         print(f"{args.out}: {progress.step} steps  {last}", file=sys.stderr)
-    return 0
-
-
-def run_evaluate_retrieval(args: argparse.Namespace) -> int:
-    from helpers.config import load_config
-
-    load_config("mini", **hub_needed(args.checkpoint, args.data))
-    from helpers.bert_clip import BERT_CLIP
-    from helpers.bundle import model_type
-    from helpers.captions import load_captions
-    from helpers.chinese_clip import ImageTextEncoder
-    from helpers.clip_bundle import CLIPBundle
-    from helpers.evaluate import retrieval
-
-    if args.image_size and model_type(args.checkpoint) == BERT_CLIP:
-        raise ValueError(f"{args.checkpoint}: a locked tower takes pictures of one size, so no --image-size")
-    if args.image_size:
-        encoder = ImageTextEncoder.of_bundle(CLIPBundle.load(args.checkpoint, image_size=args.image_size))
-    else:
-        encoder = ImageTextEncoder.from_pretrained(args.checkpoint)
-    data = load_captions(args.data or "drawn", args.split, args.split_list)
-    figures = retrieval(encoder, data, args.language)
-    if args.json:
-        print(json.dumps(figures))
-        return 0
-    print(f"{figures['pictures']} pictures, {figures['captions']} captions in {args.language!r}")
-    for way in ("text_to_image", "image_to_text"):
-        shares = "  ".join(f"R@{k} {v:.1f} (chance {figures['chance'][way][k]:.3g})" for k, v in figures[way].items())
-        print(f"{way.replace('_', ' ')}: {shares}")
     return 0

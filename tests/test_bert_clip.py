@@ -121,6 +121,25 @@ def test_a_folder_is_written_over(bundle, pictures, copy) -> None:
     assert all(map(torch.equal, embeds(BertCLIPBundle.load(copy), pictures), embeds(bundle, pictures)))
 
 
+def test_in_eight_bits_it_says_nearly_the_same(bundle, pictures, tmp_path) -> None:
+    bundle.save(tmp_path / "small", quantized=True)
+    small = BertCLIPBundle.load(tmp_path / "small")
+    for exact, rounded in zip(embeds(bundle, pictures), embeds(small, pictures), strict=True):
+        assert not torch.equal(exact, rounded) and (exact * rounded).sum(-1).min() > 0.999
+
+
+@pytest.mark.parametrize("quantized", [True, False])
+def test_a_folder_holds_one_model(quantized: bool, bundle, tmp_path) -> None:
+    bundle.save(tmp_path, quantized=not quantized)
+    with torch.no_grad():
+        for parameter in bundle.model.text.parameters():
+            parameter += 0.1
+    bundle.save(tmp_path, quantized=quantized)
+    moved = bundle.model.text.backbone.embeddings.LayerNorm.bias
+    assert torch.allclose(load_bert(tmp_path / "text").embeddings.LayerNorm.bias, moved, atol=1e-3)
+    assert len(list((tmp_path / "text").glob("*.safetensors"))) == 1
+
+
 def test_the_towers_are_those_of_the_folders(bundle, vit_folder, bert_folder, pictures) -> None:
     assert weights_digest(bundle.model.image.backbone) == weights_digest(load_image_tower(vit_folder))
     assert weights_digest(bundle.model.text.backbone) == weights_digest(load_bert(bert_folder))

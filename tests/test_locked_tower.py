@@ -34,7 +34,14 @@ from transformers import (
 
 from helpers.bundle import weights_digest
 from helpers.clip_bundle import CLIPBundle
-from helpers.locked_tower import HubBackbone, LockedImageTower, OwnBackbone, load_image_tower
+from helpers.locked_tower import (
+    HubBackbone,
+    LockedImageTower,
+    OwnBackbone,
+    Places365Backbone,
+    load_image_tower,
+    wide_resnet18,
+)
 
 SIZE = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 VISION = {**SIZE, "image_size": 32, "patch_size": 16}
@@ -82,9 +89,17 @@ def hub(tmp_path_factory) -> dict[str, Path]:
     return folders
 
 
-@pytest.fixture(params=[*KINDS, "own"])
-def folder(request, hub, bundle_folder) -> Path:
-    return (hub | {"own": bundle_folder})[request.param]
+@pytest.fixture(scope="module")
+def places_folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("places")
+    torch.manual_seed(9)
+    Places365Backbone(wide_resnet18()).save(folder)
+    return folder
+
+
+@pytest.fixture(params=[*KINDS, "own", "places"])
+def folder(request, hub, bundle_folder, places_folder) -> Path:
+    return (hub | {"own": bundle_folder, "places": places_folder})[request.param]
 
 
 @torch.inference_mode()
@@ -221,6 +236,15 @@ def test_a_tower_saved_in_half_computes_in_full(dtype: torch.dtype, hub, picture
 
 
 # --- what is no image tower ---
+
+
+def test_a_damaged_scene_network(places_folder, tmp_path) -> None:
+    folder = shutil.copytree(places_folder, tmp_path / "copy")
+    weights = folder / "model.int8.safetensors"
+    save_file({name: tensor for name, tensor in load_file(weights).items() if "layer4" not in name}, weights)
+    with pytest.raises(ValueError) as error:
+        load_image_tower(folder)
+    assert one_line(error, weights)
 
 
 def bert(folder: Path) -> None:

@@ -55,3 +55,13 @@ embed "$wallpapers" "$runs/image_tower" "${reference[1]}"
 
 # the sample of classical lines
 "$python" -m training.sample_lines --corpus "$corpus" --out helpers/assets/lines/lines.tsv
+
+# the judge, which has no part in choosing poems: other weights, the same pictures and captions
+judge=$runs/judge_towers judge_data=$runs/judge_data
+"$python" -m training.judge_towers --places365 "$weights/places365_wideresnet18.safetensors" \
+  --bert "$weights/bge-small-zh-v1.5" --flickr "$flickr" --out "$judge"
+[ -f "$judge_data/train.parquet" ] || "$python" -m training.judge_data --flickr "$data/flickr8k" \
+  --wallpapers "$wallpapers" --hold-out 8 --out "$judge_data"
+"$python" -m helpers train lit @training/judge.args --image-tower "$judge/image" --text-model "$judge/text" \
+  --data "$judge_data" --resume --out "$runs/judge"
+"$python" -m training.export_judge --model "$runs/judge" --wallpapers "$wallpapers" --out helpers/assets/judge
