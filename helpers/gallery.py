@@ -23,7 +23,7 @@ def gallery(images: Sequence[Image.Image], titles: Sequence[str], columns: int =
 
     use_chinese_fonts()
     rows = -(-len(images) // columns)
-    figure = Figure(figsize=(4 * columns, 4.1 * rows), layout="tight")  # not of pyplot, which would keep it
+    figure = Figure(figsize=(4 * columns, 3.4 * rows), layout="tight")  # not of pyplot, which would keep it
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
         axis.axis("off")

@@ -124,6 +124,11 @@ def repeated_characters(poem: Poem) -> list[str]:
     return sorted({char for char, length in runs if length > 2 or often[char] > 1})
 
 
+def doubled_characters(poem: Poem) -> list[str]:
+    """Characters that are said twice running, as in 悠悠: fine once, mannered when a poem has several."""
+    return [char for line in poem for char, after in zip(line, line[1:], strict=False) if char == after]
+
+
 def check(poem: Poem) -> dict:
     """Judge a poem, of any number of lines of any length; the result can be written as JSON.
 

@@ -34,6 +34,8 @@ def test_picture_and_likelihood_both_count_the_picture_more() -> None:
         (GOOD, 0),
         ([*GOOD[:3], "更上一层山"], 2),  # no rhyme, and 山 again
         ([*GOOD[:3], "更上一层塔"], 1),  # no rhyme
+        (["白日依山尽", "悠悠入海流", *GOOD[2:]], 0),  # doubled once
+        (["白日依山尽", "悠悠入海流", "欲穷处处目", GOOD[3]], 1),  # and again
         (["白日依水尽", *GOOD[1:]], 1),  # level and oblique out of order
     ],
 )
