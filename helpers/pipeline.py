@@ -130,7 +130,7 @@ class ImageToPoem:
 
     def rank(self, image_embeds: np.ndarray, words: Sequence[str]) -> list[list[ScoredWord]]:
         """For each picture (N, D) all of `words` with their scores, best first."""
-        text_embeds = self.encoder.encode_texts(words, cache=True)
+        text_embeds = self.encoder.encode_texts(words, cache=len(words) > self.encoder.batch_size)  # not for a few
         scores = standard_scores(image_embeds, text_embeds, self.reference_embeds)
         return [[ScoredWord(*pair) for pair in ranked(words, row)] for row in scores]
 
