@@ -51,7 +51,8 @@ def browser() -> Iterator[Browser]:
         except Error as error:
             problem = error.message.splitlines()[0]
         if not browser:
-            pytest.fail(f"no browser to test the app with, run `sh tests/install_browser.sh python` ({problem})", pytrace=False)
+            cure = "run `sh tests/install_browser.sh python`"
+            pytest.fail(f"no browser to test the app with, {cure} ({problem})", pytrace=False)
         yield browser
         browser.close()
 
