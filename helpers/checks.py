@@ -320,27 +320,6 @@ def check_leaking_lines(fn: Callable) -> None:
 # 04: the pipeline
 
 
-@exercise("cosines")
-def check_cosines(fn: Callable) -> None:
-    """fn(a (N, D), b (M, D)) -> (N, M) cosines of vectors of any length."""
-    a, b = np.array([[3.0, 4.0], [0.0, 2.0]]), np.array([[1.0, 0.0], [0.0, 5.0], [-3.0, -4.0]])
-    got = as_array(answer(fn, a.copy(), b.copy()), (2, 3))
-    expect(not np.allclose(got, a @ b.T), "These are dot products: divide each vector by its length first.")
-    expect(np.allclose(got, [[0.6, 0.8, -1.0], [0.0, 1.0, -0.8]]), "A vector and its opposite have the cosine -1.")
-    expect(np.allclose(as_array(answer(fn, 7 * a, b), (2, 3)), got), "A cosine must not change when a vector grows.")
-
-
-@exercise("prompt ensemble")
-def check_ensemble(fn: Callable) -> None:
-    """fn(embeds (M, T, D) of unit norm) -> (M, D): the mean over the templates, of unit norm."""
-    embeds = np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.6, 0.8], [0.6, 0.8]], [[1.0, 0.0], [0.6, 0.8]]])
-    got = as_array(answer(fn, embeds.copy()), (3, 2))
-    expect(not np.allclose(got, embeds.mean(1)), "That is the mean, but its length is not 1 any more.")
-    expect(np.allclose(np.linalg.norm(got, axis=1), 1), "Each row of the result should have length 1.")
-    right = [[0.5**0.5, 0.5**0.5], [0.6, 0.8], [0.8944272, 0.4472136]]
-    expect(np.allclose(got, right), "The mean runs over the templates, axis 1, one vector a word.")
-
-
 @exercise("rhymes")
 def check_rhymes(fn: Callable) -> None:
     """fn(four lines) -> whether lines 2 and 4 rhyme in the 平水韵."""
@@ -352,6 +331,44 @@ def check_rhymes(fn: Callable) -> None:
     expect(not answer(fn, same), "流 with 流 is a repetition, not a rhyme.")
     modern = ["空山无一人", "门外有清风", "闲坐看流水", "月明照古松"]
     expect(not answer(fn, modern), "风 is in 一东, 松 in 二冬: alike today, two groups in the 平水韵.")
+
+
+@exercise("places")
+def check_place(fn: Callable) -> None:
+    """fn(logs (K, 4)) -> K different lines, 0 to 3, one for each word, with the largest sum of logs."""
+    two = np.log([[0.05, 0.05, 0.5, 0.4], [0.1, 0.15, 0.6, 0.15]])  # both words like line 2 best
+    got = [int(line) for line in answer(fn, two.copy())]
+    expect(len(got) == 2, f"Two words get two lines, one each; {len(got)} came back.")
+    expect(len(set(got)) == 2, "Both words stand in one line: each line takes at most one.")
+    expect(got not in ([2, 1], [2, 3]), "The first word took the line that the second needs more: try all choices.")
+    expect(not set(got) <= {0, 1}, "Words need not fill the first lines: with two words, two of all four lines.")
+    expect(got == [3, 2], "0.4 times 0.6 is the largest product here: the words go to lines 3 and 2.")
+    four = np.log([[0.1, 0.7, 0.1, 0.1], [0.1, 0.1, 0.7, 0.1], [0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]])
+    lines = [int(line) for line in fn(four)]
+    expect(lines != [2, 0, 1, 3], "That is the word of each line; the line of each word is wanted.")
+    expect(lines == [1, 2, 0, 3], "With four words every line has one.")
+    expect([int(line) for line in fn(two[1:])] == [2], "A single word goes to its best line.")
+
+
+@exercise("varied poems")
+def check_varied(fn: Callable) -> None:
+    """fn(scores (n,), shared (n, n), k, weight) -> k indices by maximal marginal relevance."""
+    scores = np.array([1.0, 0.9, 0.8, 0.7, 0.2])
+    shared = np.eye(5)
+    shared[0, [1, 3]] = shared[[1, 3], 0] = 0.8, 0.75
+    shared[1, 2] = shared[2, 1] = 0.3
+    got = [int(index) for index in answer(fn, scores.copy(), shared.copy(), 3, 1.0)]
+    expect(got[:1] == [0], "Begin with the best score: index 0 here.")
+    expect(len(got) == 3, f"k = 3 poems were asked for, {len(got)} came back.")
+    expect(len(set(got)) == 3, "A poem was chosen twice.")
+    expect(got != [0, 1, 2], "Those are the three best; poem 1 shares most of its pairs with poem 0.")
+    expect(got != [0, 2, 3], "Compare with all the chosen, not only with the last one.")
+    expect(got != [0, 2, 1], "Take the largest share with a chosen poem off, not the mean.")
+    expect(got == [0, 2, 4], "After 0 and 2: poem 1 has 0.9 - 0.8, poem 3 has 0.7 - 0.75, poem 4 has 0.2.")
+    more = [int(index) for index in fn(scores, shared, 4, 1.0)]
+    expect(more != [0, 2, 4, 3], "Take the largest share off, not the sum over all the chosen.")
+    expect(more == [0, 2, 4, 1], "With k = 4, poem 1 (0.1) comes before poem 3 (-0.05).")
+    expect([int(index) for index in fn(scores, shared, 3, 0.0)] == [0, 1, 2], "With weight 0 only the scores count.")
 
 
 @exercise("acrostic")
@@ -367,3 +384,22 @@ def check_force_first(fn: Callable) -> None:
     expect(allowed == [[False, False, True, False]] * 2, "The wanted token needs a finite score in every row.")
     later = answer(fn, torch.zeros(2, 3, dtype=torch.long), scores, 2)
     expect(torch.equal(later, before), "From the second step on (t > 1) the scores stay as they are.")
+
+
+@exercise("survivors")
+def check_survivors(fn: Callable) -> None:
+    """fn(totals (N, n), keep) -> (N·n,) rows: of each picture's drafts the best, as equally often as it goes."""
+    totals = np.array([[0.1, 0.9, 0.3, 0.9, 0.2], [0.5, 0.4, 0.8, 0.1, 0.6]])
+    got = np.asarray(answer(fn, totals.copy(), 2))
+    expect(got.shape == (10,), f"The result should have the shape (10,), not {got.shape}: a row for every draft.")
+    expect(np.issubdtype(got.dtype, np.integer), "Row numbers are whole numbers.")
+    expect(got.max() > 4, "The second picture's drafts are the rows 5 to 9: an index within a picture is no row.")
+    expect(bool((got // 5 == np.arange(10) // 5).all()), "Row i belongs to picture i // n and must stay with it.")
+    copies = [np.bincount(row, minlength=10)[5 * i : 5 * i + 5].tolist() for i, row in enumerate(got.reshape(2, 5))]
+    expect(copies[1] != [0, 2, 0, 3, 0], "Those are the worst: the larger a total, the better.")
+    expect(copies[1] not in ([1, 1, 1, 1, 1], [0, 0, 5, 0, 0]), "With keep = 2 exactly two drafts go on.")
+    expect(copies[1] not in ([0, 0, 2, 0, 3], [0, 0, 4, 0, 1]), "n = 5 gives the best draft 3 copies, the second 2.")
+    expect(copies[1] == [0, 0, 3, 0, 2], "Of the second picture, draft 2 goes on three times and draft 4 twice.")
+    expect(copies[0] == [0, 3, 0, 2, 0], "Drafts 1 and 3 of the first picture are equal: the lower row is the better.")
+    ones = np.asarray(fn(totals, 1))
+    expect(ones.tolist() == [1] * 5 + [7] * 5, "With keep = 1 each picture goes on with its best draft alone.")
