@@ -10,6 +10,8 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
+from helpers.picture_paths import identity, matches
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -37,8 +39,7 @@ class PictureReader:
     """Yields the readable pictures with their names, BATCH at a time; `status` becomes 2 if any was not readable."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.names = names
-        self.status = 0
+        self.names, self.status = picture_names(names)
 
     def __iter__(self) -> Iterator[tuple[list[str], list[Image.Image]]]:
         from helpers.images import ImageError, load_image
@@ -53,6 +54,19 @@ class PictureReader:
                     self.status = complain(error)
             if images:
                 yield paths, images
+
+
+def picture_names(arguments: Sequence[str]) -> tuple[list[str], int]:
+    """What files, folders and patterns stand for, no file twice; status 2, and a complaint, where that is nothing."""
+    found: dict[str, str] = {}
+    status = 0
+    for argument in arguments:
+        try:
+            for name in matches(argument):
+                found.setdefault(identity(name), name)
+        except ValueError as error:
+            status = complain(error)
+    return list(found.values()), status
 
 
 def as_json(record: dict) -> str:

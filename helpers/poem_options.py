@@ -18,7 +18,7 @@ class PoemOptions:
     seed: int = 0
     rhyme: bool = True
     tone: bool = True
-    keyword_per_line: bool = False
+    keyword_per_line: bool = True  # so that the plan is kept and every word appears
     acrostic: str = ""
     way: str = "keywords"
 

@@ -119,6 +119,9 @@ def tone_at(first: str, line: int, place: int) -> str:
 
 def repeated_characters(poem: Poem) -> list[str]:
     """Characters that come back; 悠悠 counts as one occurrence, three in a row as more."""
+    text = "".join(poem).replace(ANY, "")
+    if len(set(text)) == len(text):  # nearly always, and this is asked for every draft at every step
+        return []
     runs = [(char, len(list(run))) for line in poem for char, run in groupby(line) if is_han(char)]
     often = Counter(char for char, _ in runs)
     return sorted({char for char, length in runs if length > 2 or often[char] > 1})

@@ -237,7 +237,7 @@ def test_other_folders_and_models_are_refused(saved, tmp_path) -> None:
 
 @pytest.fixture(scope="module")
 def pipeline():
-    return cli.load_pipeline("mini")
+    return line_commands.load_pipeline("mini")
 
 
 @pytest.fixture

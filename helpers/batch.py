@@ -1,0 +1,189 @@
+"""Poems for any number of pictures, block by block.
+
+While the model writes the poems of one block, threads decode the pictures of the next and draw the cards of the last.
+A picture that fails costs its own record and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from helpers.poem_options import DEFAULT, PoemOptions
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from helpers.pipeline import ImageToPoem, PicturePoem, ScoredWord
+
+In, Out = TypeVar("In"), TypeVar("Out")
+
+
+@dataclass(frozen=True)
+class PoemJob:
+    """What is asked for each picture; plain values, so that it can be sent to other machines."""
+
+    profile: str = "mini"
+    keywords: tuple[str, ...] | None = None  # instead of each picture's own
+    options: PoemOptions = DEFAULT
+    layout: str = "auto"
+    batch_size: int = 64
+
+    def settings(self) -> dict:
+        """What makes two runs the same job; the batch size may change, as after one that did not fit the memory."""
+        from helpers.config import load_config
+
+        config = load_config(self.profile)
+        return {
+            "keywords": self.keywords,
+            **asdict(self.options),
+            "layout": self.layout,
+            "image_text_model": model_digest(config.image_text_model),
+            "poem_model": model_digest(config.poem_model),
+            "keywords_a_picture": config.keywords,
+        }
+
+
+class Row(NamedTuple):
+    """A picture on its way; after an error it only passes through."""
+
+    name: str
+    card: Path | None = None  # where its card goes
+    image: Image.Image | None = None
+    poem: PicturePoem | None = None
+    error: str = ""
+
+
+def poem_blocks(rows: Sequence[Row], job: PoemJob, load: Callable[[], ImageToPoem]) -> Iterator[list[dict]]:
+    """The records of the pictures, `job.batch_size` at a time and in order; `load` is called for the first good one.
+
+    A picture that failed has an "error", one line. Raises ValueError for a request that can be met for no picture.
+    """
+    blocks = (rows[start : start + job.batch_size] for start in range(0, len(rows), job.batch_size))
+    threads = ThreadPoolExecutor(max(2, os.cpu_count() or 1))
+    try:
+        decoded = ahead(threads, decode, blocks)
+        written = (write(block, job, load) for block in decoded)
+        yield from ahead(threads, partial(finish, layout=job.layout), written)
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+def ahead(
+    threads: ThreadPoolExecutor, function: Callable[[In], Out], blocks: Iterable[Sequence[In]]
+) -> Iterator[list[Out]]:
+    """The function of every element of each block, in order; the next block is under way while one is looked at."""
+    waiting: deque[list] = deque()
+    for block in blocks:
+        waiting.append([threads.submit(function, element) for element in block])
+        if len(waiting) > 1:
+            yield [future.result() for future in waiting.popleft()]
+    for futures in waiting:
+        yield [future.result() for future in futures]
+
+
+def decode(row: Row) -> Row:
+    from helpers.images import ImageError, load_image
+
+    try:
+        return row._replace(image=load_image(row.name))
+    except ImageError as error:
+        return row._replace(error=str(error))
+
+
+def write(rows: Sequence[Row], job: PoemJob, load: Callable[[], ImageToPoem]) -> list[Row]:
+    """The rows with a poem for each picture, all in one call of the pipeline."""
+    images = [row.image for row in rows if row.image]
+    if not images:
+        return list(rows)
+    call = partial(load(), keywords=job.keywords, options=job.options)
+    answers = iter(answers_or_errors(call, images))
+    return [with_answer(row, next(answers)) if row.image else row for row in rows]
+
+
+def answers_or_errors(
+    call: Callable[[list[Image.Image]], list[PicturePoem]], images: list[Image.Image]
+) -> list[PicturePoem | Exception]:
+    """All pictures at once or, if that fails, each alone: one of them may be at fault, or their number."""
+    from PIL import Image
+
+    with suppress(Exception):  # once it is left, nothing holds the memory of the failed call any more
+        return call(images)
+    call([Image.new("RGB", (32, 32))])  # no picture is at fault where this fails, too: it ends the job
+    return [answer_or_error(call, image) for image in images]
+
+
+def answer_or_error(
+    call: Callable[[list[Image.Image]], list[PicturePoem]], image: Image.Image
+) -> PicturePoem | Exception:
+    try:
+        return call([image])[0]
+    except Exception as error:
+        return error
+
+
+def with_answer(row: Row, answer: PicturePoem | Exception) -> Row:
+    if isinstance(answer, Exception):
+        return row._replace(error=f"{row.name}: {type(answer).__name__}: {answer}")
+    return row._replace(poem=answer)
+
+
+def finish(row: Row, layout: str) -> dict:
+    """The row's record; the card is there before it."""
+    if row.poem and row.card:
+        try:
+            write_card(row.card, row.image, row.poem, layout)
+        except Exception as error:
+            row = row._replace(error=f"{row.card}: {type(error).__name__}: {error}")
+    return {"image": row.name, "error": " ".join(row.error.split())} if row.error else poem_record(row)
+
+
+def write_card(path: Path, image: Image.Image, poem: PicturePoem, layout: str) -> None:
+    """The card as PNG, whole or not at all; its folder is made if need be."""
+    from helpers.card import poem_card
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.new")
+    card = poem_card(image, poem.poem.lines, title=f"题{poem.keywords[0].word}图", layout=layout)
+    card.save(unfinished, "PNG", compress_level=1)  # three times as fast as the default, for a tenth more bytes
+    unfinished.replace(path)
+
+
+def poem_record(row: Row) -> dict:
+    """What a reader of the results needs: of a poem that a poet's line opens, also whose line it is."""
+    result = row.poem
+    opening = getattr(result.poem, "opening", None)
+    return {
+        "image": row.name,
+        "keywords": keyword_records(result.keywords),
+        "plan": list(result.plan),
+        "poem": list(result.poem.lines),
+        "checks": result.checks,
+        **({"opening": opening._asdict()} if opening else {}),
+        **({"card": str(row.card)} if row.card else {}),
+    }
+
+
+def keyword_records(row: Sequence[ScoredWord]) -> list[dict]:
+    return [{"word": word, "score": round(score, 4)} for word, score in row]
+
+
+def model_digest(name: str) -> str:
+    """A key that changes when a file of the model's folder does; of a hub id there is only the name."""
+    from helpers.cache import digest
+
+    files = sorted(path for path in Path(name).rglob("*") if path.is_file() and path.suffix != ".md")
+    return digest([part for path in files for part in (path.name, file_digest(path))]) if files else name
+
+
+def file_digest(path: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(path.read_bytes()).hexdigest()
