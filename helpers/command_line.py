@@ -25,7 +25,9 @@ BATCH = 64  # pictures in memory at a time
 @cache
 def load_pipeline(profile: str) -> ImageToPoem:
     from helpers.config import load_config
+    from helpers.memory import keep_freed_memory
 
+    keep_freed_memory()
     config = load_config(profile)  # before transformers is imported: it may switch the hub off
     from transformers.utils import logging
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerBase
 
 from helpers.tone_pattern import TONES, ToneConstraint
-from helpers.verse import ANY, verse_vocabulary
+from helpers.verse import verse_vocabulary
 from helpers.verse_rules import VerseRules
 from helpers.word_tokens import spell, tokens_begun
 
@@ -80,8 +80,7 @@ class KeywordConstraint(LogitsProcessor):
         length = self.vocabulary.length.clamp(max=self.rules.line_length)
         room = torch.zeros(len(length), dtype=torch.bool)
         for i, first in enumerate(TONES):
-            places = range(left - len(word) + 1)
-            skipped = [k for k in places if self.rules.admit(earlier, line + ANY * k + word, first)]
+            skipped = self.rules.gaps(earlier, line, word, first)
             if not skipped:
                 continue
             fits = self.tones.fits[self.tones.line_tones[prompt, i], left] if self.tones else True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from helpers.verse import in_tonal_order, level_rhymes, repeated_characters, tones, usual_readings
+from helpers.verse import ANY, in_tonal_order, level_rhymes, repeated_characters, tones, usual_readings
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,24 @@ class VerseRules:
             and not (self.tone and not any(in_tonal_order(poem, first) for first in firsts))
             and not (self.rhyme and len(line) == self.line_length and not may_end(earlier, line[-1]))
         )
+
+    def gaps(self, earlier: Sequence[str], line: str, word: str, first: str) -> list[int]:
+        """After how many further characters `word` can follow `line`, if character 2 of line 1 has the tone `first`.
+
+        All k for which `admit` takes line + k times ？ + word; what does not depend on k is asked once.
+        """
+        left = self.line_length - len(line) - len(word)
+        if left < 0 or (self.tone and not in_tonal_order([*earlier, line], first)):
+            return []
+        before = [""] * len(earlier)  # they are in order
+        fresh = [not (self.no_repeat and repeated_characters([*earlier, line + gap + word])) for gap in ("", ANY)]
+        return [
+            k
+            for k in range(left + 1)
+            if fresh[k > 0]
+            and (not self.tone or in_tonal_order([*before, ANY * (len(line) + k) + word], first))
+            and not (self.rhyme and k == left and not may_end(earlier, word[-1]))
+        ]
 
 
 def may_end(earlier: Sequence[str], char: str) -> bool:

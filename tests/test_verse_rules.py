@@ -1,6 +1,7 @@
 """helpers.verse_rules: beside the judge on whole poems, and beside the constraints on lines that are being written."""
 
 import random
+from itertools import product
 
 import pytest
 import torch
@@ -201,3 +202,18 @@ def test_every_line_end() -> None:
             admitted = {char for char in VOCABULARY if judge.admit(poem[:n], line + char)}
             assert left_by_constraints(poem[:n], line, judge) == admitted
             assert 8 <= len(admitted) < len(VOCABULARY) - 8
+
+
+@pytest.mark.parametrize("switches", [{}, {"rhyme": False}, {"tone": False}, {"no_repeat": False, "tone": False}])
+def test_gaps_are_where_the_word_is_admitted(switches) -> None:
+    """Asked one place at a time, `admit` gives the same answer."""
+    poem, words = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"], ["千里", "河山", "悠悠", "楼", "目"]
+    rules, found = VerseRules(5, **switches), 0
+    for number, line in enumerate(poem):
+        for written, word, first in product(range(5), words, "平仄"):
+            begun = line[:written]
+            places = range(5 - written - len(word) + 1)
+            expected = [k for k in places if rules.admit(poem[:number], begun + ANY * k + word, first)]
+            assert rules.gaps(poem[:number], begun, word, first) == expected
+            found += len(expected)
+    assert found > 50
