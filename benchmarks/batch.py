@@ -85,7 +85,7 @@ def stages_once(pipeline: ImageToPoem, names: list[str], options: PoemOptions) -
     results = pipeline.poems(embeds, words, options)
     with TemporaryDirectory() as folder:
         cards = zip(images, results, strict=True)
-        seconds["card"], _ = timed(lambda: [write_card(Path(folder) / "card.png", *pair, "auto") for pair in cards])
+        seconds["card"], _ = timed(lambda: [write_card(Path(folder) / "card.png", *pair, PoemJob()) for pair in cards])
     return seconds
 
 

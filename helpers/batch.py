@@ -33,7 +33,8 @@ class PoemJob:
     profile: str = "mini"
     keywords: tuple[str, ...] | None = None  # instead of each picture's own
     options: PoemOptions = DEFAULT
-    layout: str = "auto"
+    layout: str = "auto"  # of the cards
+    theme: str = "auto"
     batch_size: int = 64
 
     def settings(self) -> dict:
@@ -45,6 +46,7 @@ class PoemJob:
             "keywords": self.keywords,
             **asdict(self.options),
             "layout": self.layout,
+            "theme": self.theme,
             "image_text_model": model_digest(config.image_text_model),
             "poem_model": model_digest(config.poem_model),
             "keywords_a_picture": config.keywords,
@@ -71,7 +73,7 @@ def poem_blocks(rows: Sequence[Row], job: PoemJob, load: Callable[[], ImageToPoe
     try:
         decoded = ahead(threads, decode, blocks)
         written = (write(block, job, load) for block in decoded)
-        yield from ahead(threads, partial(finish, layout=job.layout), written)
+        yield from ahead(threads, partial(finish, job=job), written)
     finally:
         threads.shutdown(cancel_futures=True)
 
@@ -135,23 +137,24 @@ def with_answer(row: Row, answer: PicturePoem | Exception) -> Row:
     return row._replace(poem=answer)
 
 
-def finish(row: Row, layout: str) -> dict:
+def finish(row: Row, job: PoemJob) -> dict:
     """The row's record; the card is there before it."""
     if row.poem and row.card:
         try:
-            write_card(row.card, row.image, row.poem, layout)
+            write_card(row.card, row.image, row.poem, job)
         except Exception as error:
             row = row._replace(error=f"{row.card}: {type(error).__name__}: {error}")
     return {"image": row.name, "error": " ".join(row.error.split())} if row.error else poem_record(row)
 
 
-def write_card(path: Path, image: Image.Image, poem: PicturePoem, layout: str) -> None:
+def write_card(path: Path, image: Image.Image, poem: PicturePoem, job: PoemJob) -> None:
     """The card as PNG, whole or not at all; its folder is made if need be."""
     from helpers.card import poem_card
 
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.new")
-    card = poem_card(image, poem.poem.lines, title=f"题{poem.keywords[0].word}图", layout=layout)
+    title = f"题{poem.keywords[0].word}图"
+    card = poem_card(image, poem.poem.lines, title, layout=job.layout, theme=job.theme)
     card.save(unfinished, "PNG", compress_level=1)  # three times as fast as the default, for a tenth more bytes
     unfinished.replace(path)
 

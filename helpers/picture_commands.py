@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from helpers.batch import PoemJob, Row, keyword_records, poem_blocks
-from helpers.card_names import LAYOUT_NAMES
+from helpers.card_names import LAYOUT_NAMES, THEME_NAMES
 from helpers.command_line import (
     BATCH,
     PictureReader,
@@ -56,7 +56,10 @@ def add_wishes(poem: argparse._ArgumentGroup) -> None:
     )
     poem.add_argument("--no-rhyme", dest="rhyme", action="store_false", help="lines 2 and 4 need not rhyme")
     poem.add_argument("--no-tone", dest="tone", action="store_false", help="the tones (平仄) may stand in any order")
-    poem.add_argument("--keyword-per-line", action="store_true", help="line 1 holds the first keyword, and so on")
+    poem.add_argument(
+        "--no-keyword-per-line", dest="keyword_per_line", action="store_false",
+        help="the keywords may stand in any line, or in none",
+    )  # fmt: skip
     poem.add_argument("--acrostic", default="", metavar="春夏秋冬", help="the characters that the lines begin with")
     poem.add_argument(
         "--way", choices=WAYS, default=DEFAULT.way,
@@ -69,6 +72,7 @@ def add_results(poem: argparse._ArgumentGroup) -> None:
         "--card", "--cards", type=Path, metavar="DIR", help="write a poem card PNG for each picture to DIR"
     )
     poem.add_argument("--layout", choices=LAYOUT_NAMES, default="auto", help="of the cards")
+    poem.add_argument("--theme", choices=THEME_NAMES, default="auto", help="paper and ink (default: by the photo)")
     poem.add_argument(
         "--out",
         type=Path,
@@ -82,7 +86,7 @@ def add_results(poem: argparse._ArgumentGroup) -> None:
 def run_poem(args: argparse.Namespace) -> int:
     keywords = None if args.keywords is None else split_keywords(args.keywords)
     options = from_options(PoemOptions, args)
-    job = PoemJob(args.profile, keywords, options, args.layout, args.batch_size)
+    job = PoemJob(args.profile, keywords, options, args.layout, args.theme, args.batch_size)
     names, status = picture_names(args.images)
     return max(status, (write_file if args.out else print_poems)(names, job, args))
 

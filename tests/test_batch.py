@@ -173,9 +173,9 @@ def test_the_line_that_opens_a_poem_is_credited(photos) -> None:
 
 
 def test_all_wishes_reach_the_pipeline(run, photos, pipeline) -> None:
-    wishes = "--form 5x4 --n 3 --seed 7 --no-rhyme --no-tone --keyword-per-line --acrostic 春夏秋冬 --way guided"
+    wishes = "--form 5x4 --n 3 --seed 7 --no-rhyme --no-tone --no-keyword-per-line --acrostic 春夏秋冬 --way guided"
     assert run(photos[0], *wishes.split()) == (0, [])
-    assert pipeline.options == PoemOptions("5x4", 3, 7, False, False, True, "春夏秋冬", "guided")
+    assert pipeline.options == PoemOptions("5x4", 3, 7, False, False, False, "春夏秋冬", "guided")
 
 
 # --- the file ---
@@ -214,7 +214,7 @@ def test_a_name_is_the_same_however_it_is_written(run, photos, pipeline, tmp_pat
         (["--n", 2, "--form", "5x4"], "form, n"),
         (["--keywords", "春"], "keywords"),
         (["--cards", "cards"], "cards"),
-        (["--layout", "fan"], "layout"),
+        (["--layout", "fan", "--theme", "dark"], "layout, theme"),
         (["--no-tone"], "tone"),
         (["--way", "guided"], "way"),
     ],
