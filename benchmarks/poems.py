@@ -28,9 +28,11 @@ from helpers.verse import FORMS
 
 BATCH = 100
 RULES_OFF = {"rhyme": False, "no_repeat": False, "tone": False, "keyword_bonus": 0.0}
+SHIPPED = {"keyword_per_line": True}
 VARIANTS = {
-    "as_shipped": {},
-    "without_tones": {"tone": False},
+    "as_shipped": SHIPPED,
+    "without_tones": SHIPPED | {"tone": False},
+    "keywords_anywhere": {},
     "without_keyword_bonus": {"keyword_bonus": 0.0},
     "length_only": RULES_OFF,
     "rhyme": RULES_OFF | {"rhyme": True},
@@ -38,7 +40,6 @@ VARIANTS = {
     "tone": RULES_OFF | {"tone": True},
     "keyword_bonus": RULES_OFF | {"keyword_bonus": KEYWORD_BONUS},
     "keyword_per_line": RULES_OFF | {"keyword_per_line": True},
-    "with_keyword_per_line": {"keyword_per_line": True},
 }
 Written = list[tuple[tuple[str, ...], tuple[str, ...], float]]
 
