@@ -31,7 +31,7 @@ def standardise(scores: np.ndarray) -> np.ndarray:
 
 
 def broken_rules(lines: Sequence[str], options: PoemOptions) -> int:
-    """How many of the rules that were asked for the poem breaks: a constraint gives way where nothing else is left.
+    """How many of the rules of verse that were asked for the poem breaks: a constraint gives way where it must.
 
     More than one doubled character (悠悠) counts as a rule, too. Doubling is how the model evades the constraint that
     no character comes back: one in ten of its poems has several, of the shipped human ones one in thirty.

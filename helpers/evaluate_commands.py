@@ -33,10 +33,19 @@ def add_evaluate_commands(commands: argparse._SubParsersAction) -> None:
         "--n", type=positive, default=DEFAULT.n, help="candidates of which one is chosen (default: 8)"
     )
     pipeline.add_argument("--seeds", type=positive, default=3, help="runs, each with a seed of its own (default: 3)")
-    pipeline.add_argument("--gallery", type=Path, metavar="FILE", help="draw the poems that were found best and worst")
+    pipeline.add_argument(
+        "--gallery", type=picture_file, metavar="FILE", help="draw the poems that were found best and worst"
+    )
     pipeline.add_argument("--profile", choices=("mini", "full"), default="mini")
     pipeline.add_argument("--json", action="store_true", help="one JSON object")
     pipeline.set_defaults(run=run_evaluate_pipeline)
+
+
+def picture_file(text: str) -> Path:
+    """Where a picture can be written: .png, .jpg or .webp."""
+    if Path(text).suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise argparse.ArgumentTypeError(f"not a .png, .jpg or .webp file: {text}")
+    return Path(text)
 
 
 def run_evaluate_retrieval(args: argparse.Namespace) -> int:
@@ -79,11 +88,11 @@ def run_evaluate_pipeline(args: argparse.Namespace) -> int:
     judge = ImageTextEncoder.from_pretrained(args.judge or pipeline.config.judge, pipeline.config.device)
     options = [PoemOptions(form=args.form, n=args.n, way=way) for way in args.ways]
     figures = evaluate_pipeline(pipeline, judge, photos, options, args.seeds)
+    print(json.dumps(figures, ensure_ascii=False) if args.json else pipeline_text(figures))  # before all that may fail
     if args.gallery:
         from helpers.gallery import best_and_worst
 
         best_and_worst(photos, figures["ways"][args.ways[0]]["poems"]).save(args.gallery)
-    print(json.dumps(figures, ensure_ascii=False) if args.json else pipeline_text(figures))
     return 0
 
 

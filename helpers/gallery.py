@@ -38,8 +38,8 @@ def gallery(images: Sequence[Image.Image], titles: Sequence[str], columns: int =
 def best_and_worst(photos: LabelledPhotos, poems: Sequence[dict]) -> Image.Image:
     """The poems whose pictures the judge found first, above those that it found last; of `evaluate_pipeline`."""
     order = sorted(range(len(poems)), key=lambda i: poems[i]["rank"])
-    half = min(SHOWN, len(order) // 2)
-    shown = [*order[:half], *order[len(order) - half :]]
+    half = min(SHOWN, -(-len(order) // 2))
+    shown = dict.fromkeys([*order[:half], *order[len(order) - half :]])
     return gallery([photos.images[i] for i in shown], [poem_title(poems[i]) for i in shown])
 
 

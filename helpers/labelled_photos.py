@@ -65,15 +65,24 @@ def read_labelled_photos(folder: str | Path) -> LabelledPhotos:
     folder = Path(folder)
     try:
         photos = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-        names, labels = [photo["file"] for photo in photos], [set(photo["labels"]) for photo in photos]
+        names, labels = [photo["file"] for photo in photos], [label_set(photo["labels"]) for photo in photos]
     except FileNotFoundError as error:
         raise ValueError(f"{folder}: no labels.json in this folder") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{folder}/labels.json: not a list of files with labels") from error
+    if unknown := set().union(*labels) - set(LABELS):
+        raise ValueError(f"{folder}/labels.json: not one of the labels {' '.join(LABELS)}: {' '.join(sorted(unknown))}")
     if not names:
         raise ValueError(f"{folder}/labels.json: no photographs in this list")
     images = [load_image(folder / "images" / name) for name in names]
     return LabelledPhotos(names, images, np.array([[label in own for label in LABELS] for own in labels]))
+
+
+def label_set(labels: object) -> set[str]:
+    """The labels of one photograph; TypeError for anything but a list."""
+    if not isinstance(labels, list):
+        raise TypeError(f"not a list: {labels!r}")
+    return set(labels)
 
 
 @cache

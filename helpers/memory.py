@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import sys
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
-NEVER, GIBIBYTE = 2**31 - 1, 2**30
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h; older glibc takes no more than 32 MiB for the latter
+NEVER, GIBIBYTE, MOST = 2**31 - 1, 2**30, 2**25
 
 
 def keep_freed_memory() -> bool:
@@ -19,4 +19,7 @@ def keep_freed_memory() -> bool:
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return bool(mallopt and mallopt(M_TRIM_THRESHOLD, NEVER) and mallopt(M_MMAP_THRESHOLD, GIBIBYTE))
+    if not mallopt:
+        return False
+    large = mallopt(M_MMAP_THRESHOLD, GIBIBYTE) or mallopt(M_MMAP_THRESHOLD, MOST)
+    return bool(mallopt(M_TRIM_THRESHOLD, NEVER) and large)

@@ -25,8 +25,10 @@ class PoemOptions:
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise ValueError(f"unknown form {self.form!r}: choose one of {', '.join(FORMS)}")
-        if self.n < 1:
+        if not is_whole(self.n, 1):
             raise ValueError(f"n must be at least 1, not {self.n}")
+        if not is_whole(self.seed, 0):
+            raise ValueError(f"seed must be a whole number from 0 to 2**63 - 1, not {self.seed}")
         if self.way not in WAYS:
             raise ValueError(f"unknown way {self.way!r}: choose one of {', '.join(WAYS)}")
         if self.acrostic and self.way == "lines":
@@ -38,6 +40,11 @@ class PoemOptions:
     def of_writer(self) -> dict[str, object]:
         """The keyword arguments of `PoemWriter.write_batch`."""
         return {name: value for name, value in vars(self).items() if name != "way"}
+
+
+def is_whole(number: object, least: int) -> bool:
+    """Whether it is an int that torch takes, too; a page may send None or text."""
+    return isinstance(number, int) and least <= number < 2**63
 
 
 DEFAULT = PoemOptions()

@@ -135,7 +135,7 @@ class PoemWriter:
         rules = VerseRules(FORMS[form], rhyme, no_repeat, tone)
         rows = [tuple(keywords) for keywords in keyword_sets for _ in range(n)]  # B
         drafts = Drafts.begin(rows, rules.line_length, openings)
-        torch.manual_seed(seed)
+        torch.manual_seed(seed)  # for a `decoding` that draws from there
         sampling = RowSampling(keyword_sets, n, seed)
         for number in range(drafts.written, 4):
             processors = self._processors(drafts, rules, keyword_bonus, keyword_per_line)

@@ -32,6 +32,13 @@ def test_a_file_that_is_none(folder, text) -> None:
         read_labelled_photos(folder)
 
 
+@pytest.mark.parametrize("labels", ['"山海"', '["mountain"]', "[[]]"])
+def test_labels_that_are_none(folder, labels) -> None:
+    (folder / "labels.json").write_text(f'[{{"file": "a.png", "labels": {labels}}}]', encoding="utf-8")
+    with pytest.raises(ValueError, match="labels.json"):
+        read_labelled_photos(folder)
+
+
 def test_no_file_at_all(tmp_path) -> None:
     with pytest.raises(ValueError, match="no labels.json"):
         read_labelled_photos(tmp_path)

@@ -1,5 +1,6 @@
 """helpers.memory, in a process of its own: the setting holds until it ends."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -7,8 +8,9 @@ import sys
 import pytest
 
 CHILD = """
-import resource, sys
+import ctypes, resource, sys
 import torch
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: pages of 4 KiB on every machine
 from helpers.memory import keep_freed_memory
 kept = keep_freed_memory() if sys.argv[1] == "keep" else False
 for _ in range(20):
@@ -18,7 +20,8 @@ print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 
 
 def child(mode: str) -> tuple[bool, int]:
-    done = subprocess.run([sys.executable, "-c", CHILD, mode], capture_output=True, text=True, check=True)
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    done = subprocess.run([sys.executable, "-c", CHILD, mode], env=own, capture_output=True, text=True, check=True)
     kept, faults = done.stdout.split()
     return kept == "True", int(faults)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from helpers.choice import broken_rules
 from helpers.config import ASSETS
 from helpers.images import load_image
 from helpers.lines import Line, load_lines
@@ -58,12 +59,15 @@ def test_a_keyword_a_line_stands_in_its_line(pipeline, image_embeds, words) -> N
     assert np.mean(hits) > 0.8
 
 
-def test_the_chosen_fits_the_picture_better_than_the_last(pipeline, image_embeds, words) -> None:
+def test_candidates_are_in_order_of_rules_then_score(pipeline, image_embeds, words) -> None:
     """By the very score that chose: here it is the order that is tested, not the quality."""
-    (result, _) = pipeline.poems(image_embeds, words, PoemOptions(form="5x4", n=8))
+    options = PoemOptions(form="5x4", n=8)
+    (result, _) = pipeline.poems(image_embeds, words, options)
     likelihoods = np.array([poem.log_likelihood for poem in result.candidates])
     totals = pipeline.total_scores(image_embeds[:1], [poem.lines for poem in result.candidates], likelihoods)[0]
-    assert totals.tolist() == sorted(totals, reverse=True) and totals[0] > totals[-1]
+    broken = [broken_rules(poem.lines, options) for poem in result.candidates]
+    order = list(zip(broken, -totals, strict=True))
+    assert order == sorted(order) and len(set(order)) == 8
 
 
 def test_a_found_line_opens_the_poem_and_is_named(pipeline, image_embeds, words) -> None:
@@ -120,7 +124,19 @@ def test_lines_to_begin_with(text, suitable) -> None:
     assert suits(Line(text), "5x4", {"龘"}) is suitable
 
 
-@pytest.mark.parametrize("wrong", [{"form": "9x9"}, {"n": 0}, {"way": "magic"}, {"way": "lines", "acrostic": "春"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"form": "9x9"},
+        {"n": 0},
+        {"n": "2"},
+        {"seed": -1},
+        {"seed": None},
+        {"seed": 2**63},
+        {"way": "magic"},
+        {"way": "lines", "acrostic": "春"},
+    ],
+)
 def test_wishes_that_cannot_be_met(wrong) -> None:
     with pytest.raises(ValueError):
         PoemOptions(**wrong)
@@ -130,3 +146,9 @@ def test_openings_must_fit(pipeline) -> None:
     for openings in (["白日依山尽"], ["白日依山尽", "黄河"]):
         with pytest.raises(ValueError, match="opening"):
             pipeline.writer.write_batch([["山"], ["水"]], "5x4", openings=openings)
+
+
+def test_empty_keywords_are_refused(pipeline) -> None:
+    for keywords in ([], ["春", ""], [" "]):
+        with pytest.raises(ValueError, match="keyword"):
+            pipeline([load_image(PHOTOS[0])], keywords=keywords)
