@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 KEPT = 2 * 3600  # seconds: photographs, cards and sessions live no longer
 MAX_SEED = 2**31 - 1
 PHOTOS = Path(__file__).parent / "assets" / "photos"
-MODELS = {"concurrency_id": "models", "concurrency_limit": 1}  # one request at a time, since torch has one seed
+MODELS = {"concurrency_id": "models", "concurrency_limit": 1}  # one at a time: a CPU has few cores
 CHINESE = {
     "5x4": "五绝", "7x4": "七绝", "keywords": "按关键词", "lines": "续古人句", "guided": "看图逐句",
     "auto": "自动", "album": "册页", "inscription": "题画", "scroll": "挂轴", "fan": "团扇",
@@ -98,11 +98,11 @@ class Handlers:
 
     @in_one_line
     def write(
-        self, picture: Picture | None, keywords: str | None, form: str, n: int, seed: int, rhyme: bool, tone: bool,
-        keyword_per_line: bool, acrostic: str | None, way: str, progress: gr.Progress = gr.Progress(),  # noqa: B008
+        self, picture: Picture | None, keywords: str | None, form: str, n: int, seed: int | None, rhyme: bool,
+        tone: bool, keyword_per_line: bool, acrostic: str | None, way: str, progress: gr.Progress = gr.Progress(),  # noqa: B008
     ):  # fmt: skip
-        """Poems for this session's photograph, best first; no keywords mean the photograph's own."""
-        options = PoemOptions(form, n, seed, rhyme, tone, keyword_per_line, (acrostic or "").strip(), way)
+        """Poems for this session's photograph, best first; no keywords mean the photograph's own, no seed means 0."""
+        options = PoemOptions(form, n, seed or 0, rhyme, tone, keyword_per_line, (acrostic or "").strip(), way)
         writing = write_poems(self.pipeline(progress), picture, keywords or "", options)
         choices = [(candidate_text(poem), number) for number, poem in enumerate(writing.poems)]
         return writing, gr.Radio(choices=choices, value=0)
@@ -160,6 +160,8 @@ def build_page(models: Future[ImageToPoem]) -> gr.Blocks:
                     layout = gr.Radio(labelled(LAYOUT_NAMES), value=LAYOUT_NAMES[0], label="Layout 版式")
                     theme = gr.Radio(labelled(THEME_NAMES), value=THEME_NAMES[0], label="Paper 纸色")
 
+        # at once, in the browser: poems asked for while a photograph is being read are for its own keywords
+        photo.change(None, None, keywords, js="() => ''")
         # without gradio's preprocessing: it would open the file first, and has no words for a bad one
         read = photo.change(
             steps.read, photo, [picture, keywords, writing], preprocess=False, api_name="keywords", **MODELS

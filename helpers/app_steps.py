@@ -64,14 +64,14 @@ def write_poems(pipeline: ImageToPoem, picture: Picture | None, typed: str, opti
     if options.n > MAX_CANDIDATES:
         raise ValueError(f"at most {MAX_CANDIDATES} candidates, not {options.n}")
     (result,) = pipeline.poems(picture.image_embeds, [chosen_words(pipeline, picture, typed)], options)
-    return Writing(picture, f"题{result.keywords[0].word}图", result.candidates)
+    return Writing(picture, result.title, result.candidates)
 
 
-def draw_card(writing: Writing | None, number: int, layout: str, theme: str) -> Image.Image:
+def draw_card(writing: Writing | None, number: int | None, layout: str, theme: str) -> Image.Image:
     """Step 3: the card of the poem with this number, from 0."""
     if writing is None:
         raise ValueError("write a poem first 请先作诗")
-    if number not in range(len(writing.poems)):
+    if not isinstance(number, int) or number not in range(len(writing.poems)):  # 0.0 is in a range, too
         raise ValueError(f"there is no poem number {number}")
     photo, lines = open_photo(writing.picture.path), writing.poems[number].lines
     return poem_card(photo, lines, writing.title, layout=layout, theme=theme)

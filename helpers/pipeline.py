@@ -55,6 +55,10 @@ class PicturePoem:
         return self.candidates[0]
 
     @property
+    def title(self) -> str:
+        return f"题{self.keywords[0].word}图"
+
+    @property
     def checks(self) -> dict:
         return check(self.poem.lines)
 
@@ -153,7 +157,7 @@ class ImageToPoem:
     ) -> list[PicturePoem]:
         """A quatrain for each picture, from its own keywords or from the given ones (for all pictures).
 
-        Raises ValueError for an empty keyword list or characters the poem model cannot spell.
+        Raises ValueError for no or an empty keyword, or characters the poem model cannot spell.
         """
         image_embeds = self.encoder.encode_images(images)  # (N, D)
         if keywords is None:
@@ -188,6 +192,8 @@ class ImageToPoem:
         return [[row[i] for i in order] for row, order in zip(candidates, orders, strict=True)]
 
     def _check_spelling(self, keywords: Sequence[str]) -> None:
+        if not all(word.strip() for word in keywords):
+            raise ValueError("a keyword is empty")
         unknown = self.writer.unknown_characters("".join(keywords))
         if unknown:
             raise ValueError(f"the poem model does not know the character {'、'.join(sorted(unknown))}")

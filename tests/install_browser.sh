@@ -2,7 +2,7 @@
 # Sees to a Chromium for the tests of the app: one that is there, or the system's package, or Playwright's own build.
 # usage: install_browser.sh PYTHON
 set -eu
-for browser in chromium chromium-browser google-chrome; do
+for browser in chromium chromium-browser google-chrome google-chrome-stable chrome; do
     if command -v "$browser" >/dev/null; then
         exit 0
     fi

@@ -15,6 +15,7 @@ import gradio as gr
 import httpx
 import numpy as np
 import pytest
+from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError
@@ -138,7 +139,7 @@ def test_steps_out_of_order(pipeline, picture) -> None:
     with pytest.raises(ValueError, match="at most 8 candidates, not 10000"):
         write_poems(pipeline, picture, "", PoemOptions(n=10_000))
     writing = write_poems(pipeline, picture, "", PoemOptions(n=2))
-    for number in (2, -1, None):
+    for number in (2, -1, None, 0.0):
         with pytest.raises(ValueError, match=f"no poem number {number}"):
             draw_card(writing, number, "auto", "auto")
 
@@ -230,6 +231,19 @@ def test_a_path_that_was_not_uploaded_is_refused(served, pipeline) -> None:
         answer = httpx.get(f"{served.url}gradio_api/call/keywords/{event}", timeout=30).text
         assert answer.startswith("event: error") and "upload" in answer
     assert pipeline.encoded == []
+
+
+def test_an_empty_seed_and_the_files_of_a_card(served, pipeline, tmp_path) -> None:
+    """An emptied field sends None. What gradio does not know of it would never delete."""
+    served.models.set_result(pipeline)
+    client = Client(served.url, verbose=False, download_files=False)  # it would download to the uploads, too
+    client.predict(handle_file(LOTUS), api_name="/keywords")
+    client.predict(keywords="", acrostic="", seed=None, n=2, api_name="/poems")
+    assert pipeline.written[0][1].seed == 0
+    client.predict(poem=1, layout="auto", theme="auto", api_name="/card")
+    assert list(tmp_path.rglob("lotus_poem.png"))
+    delete_files_created_by_app(served.page, age=None)  # what `delete_cache` does, without the wait
+    assert not list(tmp_path.rglob("lotus_poem.png"))
 
 
 def test_an_upload_that_is_too_large_is_refused(served) -> None:

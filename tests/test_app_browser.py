@@ -35,9 +35,8 @@ WISHES = {
 }  # fmt: skip
 
 
-def find_browser() -> str | None:
-    """A browser of this system; None means Playwright's own."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
+def test_the_installer_looks_for_the_same_ones() -> None:
+    assert f" in {' '.join(BROWSERS)}; do" in (ROOT / "tests" / "install_browser.sh").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +44,11 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Chromium's sandbox does not run as root, as in a container; the only pages here are our own
         arguments = [*QUIET.split(), *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])]
-        browser, problem = None, ""
+        of_system = next(filter(None, map(shutil.which, BROWSERS)), None)  # None: Playwright's own
         try:
-            browser = playwright.chromium.launch(executable_path=find_browser(), args=arguments)
+            browser = playwright.chromium.launch(executable_path=of_system, args=arguments)
         except Error as error:
-            problem = error.message.splitlines()[0]
-        if not browser:
-            cure = "run `sh tests/install_browser.sh python`"
+            problem, cure = error.message.splitlines()[0], "run `sh tests/install_browser.sh python`"
             pytest.fail(f"no browser to test the app with, {cure} ({problem})", pytrace=False)
         yield browser
         browser.close()
@@ -181,16 +178,22 @@ def test_the_reader_s_words_form_and_acrostic(page) -> None:
     expect(page.locator("#card img")).not_to_have_attribute("src", shown, timeout=PATIENCE)
 
 
-def test_others(page) -> None:
-    read(page, LOTUS)
+def test_a_sample_photo_and_others(page) -> None:
+    page.locator("#samples button").first.click()
+    expect(keyword_field(page)).not_to_have_value("", timeout=PATIENCE)
     first = write(page)
     page.locator("#another").click()
     expect(page.locator("#poems label").first).not_to_have_text(first[0], timeout=PATIENCE)
 
 
-def test_a_sample_photo(page) -> None:
-    page.locator("#samples button").first.click()
-    expect(keyword_field(page)).not_to_have_value("", timeout=PATIENCE)
+def test_poems_asked_for_while_a_photo_is_read_are_not_for_the_last_one(page) -> None:
+    words, queue = read(page, LOTUS), "**/queue/join*"
+    page.route(queue, lambda request: None)  # the photo is never read
+    with page.expect_request(queue):
+        upload(page, LAKE)
+    with page.expect_request(lambda request: "7x4" in (request.post_data or "")) as asked:
+        page.locator("#write").click()
+    assert words not in asked.value.post_data
 
 
 def test_a_phone(phone) -> None:
@@ -211,11 +214,6 @@ def test_a_phone(phone) -> None:
 # --- requests that cannot be met ---
 
 
-def test_writing_without_a_photo(page) -> None:
-    page.locator("#write").click()
-    expect(page.get_by_text("choose a photograph first")).to_be_visible(timeout=PATIENCE)
-
-
 def test_a_text_file_called_jpg(page, tmp_path) -> None:
     words, candidates = read(page, LOTUS), write(page)
     (tmp_path / "letter.jpg").write_text("not a picture", encoding="utf-8")
@@ -223,10 +221,8 @@ def test_a_text_file_called_jpg(page, tmp_path) -> None:
     upload(page, tmp_path / "letter.jpg")
     expect(page.get_by_text("letter.jpg: not a picture in JPEG")).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#photo input[type=file]")).to_be_attached(timeout=PATIENCE)  # the broken preview is gone
-    assert keyword_field(page).input_value() == words
     assert page.locator("#poems label").all_inner_texts() == candidates  # nothing is lost
-    upload(page, LAKE)
-    expect(keyword_field(page)).not_to_have_value(words, timeout=PATIENCE)
+    assert read(page, LAKE) != words
 
 
 def test_a_file_that_is_too_large(page, tmp_path) -> None:
@@ -235,7 +231,9 @@ def test_a_file_that_is_too_large(page, tmp_path) -> None:
     expect(page.get_by_text("exceed the maximum allowed size of 50")).to_be_visible(timeout=PATIENCE)
 
 
-def test_words_that_the_model_cannot_spell(page) -> None:
+def test_no_photo_and_words_that_the_model_cannot_spell(page) -> None:
+    page.locator("#write").click()
+    expect(page.get_by_text("choose a photograph first")).to_be_visible(timeout=PATIENCE)
     read(page, LAKE)
     keyword_field(page).fill("春 snow")
     page.locator("#write").click()
