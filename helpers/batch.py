@@ -7,15 +7,16 @@ A picture that fails costs its own record and nothing else.
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from helpers.picture_paths import readable
 from helpers.poem_options import DEFAULT, PoemOptions
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from helpers.pipeline import ImageToPoem, PicturePoem, ScoredWord
 
 In, Out = TypeVar("In"), TypeVar("Out")
+
+TABLES = ("keyword.txt", "lines", "poems")  # of the assets: what else makes other poems than the models do
 
 
 @dataclass(frozen=True)
@@ -37,24 +40,27 @@ class PoemJob:
     theme: str = "auto"
     batch_size: int = 64
 
-    def settings(self) -> dict:
-        """What makes two runs the same job; the batch size may change, as after one that did not fit the memory."""
-        from helpers.config import load_config
+    def settings(self, cards: Path | None = None) -> dict:
+        """What makes two runs the same job, with the folder of the cards if there are to be any.
+
+        The batch size may change, as after one that did not fit the memory.
+        """
+        from helpers.config import ASSETS, load_config
 
         config = load_config(self.profile)
         return {
             "keywords": self.keywords,
             **asdict(self.options),
-            "layout": self.layout,
-            "theme": self.theme,
-            "image_text_model": model_digest(config.image_text_model),
-            "poem_model": model_digest(config.poem_model),
+            "image_text_model": content_digest(config.image_text_model),
+            "poem_model": content_digest(config.poem_model),
+            **{name: content_digest(ASSETS / name) for name in TABLES},
             "keywords_a_picture": config.keywords,
+            **({"cards": cards, "layout": self.layout, "theme": self.theme} if cards else {}),
         }
 
 
 class Row(NamedTuple):
-    """A picture on its way; after an error it only passes through."""
+    """A picture on its way; after an error it only passes through. The image stays no longer than it is needed."""
 
     name: str
     card: Path | None = None  # where its card goes
@@ -94,6 +100,8 @@ def ahead(
 def decode(row: Row) -> Row:
     from helpers.images import ImageError, load_image
 
+    if readable(row.name) != row.name:
+        return row._replace(error=f"{readable(row.name)}: this name is not UTF-8, rename the file")
     try:
         return row._replace(image=load_image(row.name))
     except ImageError as error:
@@ -116,10 +124,20 @@ def answers_or_errors(
     """All pictures at once or, if that fails, each alone: one of them may be at fault, or their number."""
     from PIL import Image
 
-    with suppress(Exception):  # once it is left, nothing holds the memory of the failed call any more
+    try:
         return call(images)
+    except Exception as error:  # once this is left, nothing holds the memory of the failed call any more
+        reason = f"{type(error).__name__}: {error}"
     call([Image.new("RGB", (32, 32))])  # no picture is at fault where this fails, too: it ends the job
+    warn(f"{len(images)} pictures in one call failed, so they are done one by one ({reason})")
     return [answer_or_error(call, image) for image in images]
+
+
+def warn(text: str) -> None:
+    """One line on stderr, above the progress bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(f"warning: {' '.join(text.split())}", file=sys.stderr)
 
 
 def answer_or_error(
@@ -133,8 +151,8 @@ def answer_or_error(
 
 def with_answer(row: Row, answer: PicturePoem | Exception) -> Row:
     if isinstance(answer, Exception):
-        return row._replace(error=f"{row.name}: {type(answer).__name__}: {answer}")
-    return row._replace(poem=answer)
+        return row._replace(image=None, error=f"{row.name}: {type(answer).__name__}: {answer}")
+    return row._replace(image=row.image if row.card else None, poem=answer)
 
 
 def finish(row: Row, job: PoemJob) -> dict:
@@ -144,7 +162,9 @@ def finish(row: Row, job: PoemJob) -> dict:
             write_card(row.card, row.image, row.poem, job)
         except Exception as error:
             row = row._replace(error=f"{row.card}: {type(error).__name__}: {error}")
-    return {"image": row.name, "error": " ".join(row.error.split())} if row.error else poem_record(row)
+    if row.error:
+        return {"image": readable(row.name), "error": " ".join(row.error.split())}
+    return poem_record(row)
 
 
 def write_card(path: Path, image: Image.Image, poem: PicturePoem, job: PoemJob) -> None:
@@ -153,8 +173,7 @@ def write_card(path: Path, image: Image.Image, poem: PicturePoem, job: PoemJob) 
 
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.new")
-    title = f"题{poem.keywords[0].word}图"
-    card = poem_card(image, poem.poem.lines, title, layout=job.layout, theme=job.theme)
+    card = poem_card(image, poem.poem.lines, poem.title, layout=job.layout, theme=job.theme)
     card.save(unfinished, "PNG", compress_level=1)  # three times as fast as the default, for a tenth more bytes
     unfinished.replace(path)
 
@@ -178,12 +197,13 @@ def keyword_records(row: Sequence[ScoredWord]) -> list[dict]:
     return [{"word": word, "score": round(score, 4)} for word, score in row]
 
 
-def model_digest(name: str) -> str:
-    """A key that changes when a file of the model's folder does; of a hub id there is only the name."""
+def content_digest(name: str | Path) -> str:
+    """A key that changes when the file, or a file of the folder, does; of a hub id there is only the name."""
     from helpers.cache import digest
 
-    files = sorted(path for path in Path(name).rglob("*") if path.is_file() and path.suffix != ".md")
-    return digest([part for path in files for part in (path.name, file_digest(path))]) if files else name
+    found = [Path(name), *sorted(Path(name).rglob("*"))]
+    files = [path for path in found if path.is_file() and path.suffix != ".md"]
+    return digest([part for path in files for part in (path.name, file_digest(path))]) if files else str(name)
 
 
 def file_digest(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from helpers.batch import PoemJob, Row, keyword_records, poem_blocks
@@ -21,7 +21,7 @@ from helpers.command_line import (
 )
 from helpers.forms import FORMS
 from helpers.line_commands import credit
-from helpers.picture_paths import card_paths, identity
+from helpers.picture_paths import card_paths, identity, marked_card_path
 from helpers.poem_options import DEFAULT, WAYS, PoemOptions
 
 ENGINES = ("local", "ray")
@@ -50,7 +50,7 @@ def add_wishes(poem: argparse._ArgumentGroup) -> None:
     poem.add_argument("--n", type=int, default=DEFAULT.n, help="candidates, of which the best is shown (default: 8)")
     poem.add_argument(
         "--seed",
-        type=seed_number,
+        type=int,
         default=DEFAULT.seed,
         help="the same seed and keywords give the same poems, whatever else is in the batch",
     )
@@ -69,8 +69,9 @@ def add_wishes(poem: argparse._ArgumentGroup) -> None:
 
 def add_results(poem: argparse._ArgumentGroup) -> None:
     poem.add_argument(
-        "--card", "--cards", type=Path, metavar="DIR", help="write a poem card PNG for each picture to DIR"
-    )
+        "--card", "--cards", type=Path, metavar="DIR",
+        help="write a poem card PNG for each picture to DIR; with --out, a hash of the picture's path is in its name",
+    )  # fmt: skip
     poem.add_argument("--layout", choices=LAYOUT_NAMES, default="auto", help="of the cards")
     poem.add_argument("--theme", choices=THEME_NAMES, default="auto", help="paper and ink (default: by the photo)")
     poem.add_argument(
@@ -93,7 +94,9 @@ def run_poem(args: argparse.Namespace) -> int:
 
 def print_poems(names: Sequence[str], job: PoemJob, args: argparse.Namespace) -> int:
     status = 0
-    for block in blocks_of(rows_of(names, args.card), job, args.engine):
+    cards = card_paths(names, args.card) if args.card else [None] * len(names)
+    rows = [Row(*pair) for pair in zip(names, cards, strict=True)]
+    for block in blocks_of(rows, job, args.engine):
         for record in block:
             if "error" in record:
                 status = complain(record["error"])
@@ -108,8 +111,9 @@ def write_file(names: Sequence[str], job: PoemJob, args: argparse.Namespace) -> 
     from helpers.poem_file import PoemFile
 
     status, failed = 0, 0
-    with PoemFile(args.out, job.settings() | {"cards": args.card}) as file:
-        rows = rows_of([name for name in names if identity(name) not in file.done], args.card, file.done)
+    with PoemFile(args.out, job.settings(args.card)) as file:
+        missing = [name for name in names if identity(name) not in file.done]
+        rows = [Row(name, marked_card_path(name, args.card) if args.card else None) for name in missing]
         with tqdm(total=len(names), initial=len(names) - len(rows), unit="photo") as bar:
             for block in blocks_of(rows, job, args.engine):
                 file.add(block)
@@ -123,12 +127,6 @@ def write_file(names: Sequence[str], job: PoemJob, args: argparse.Namespace) -> 
     if failed:
         print(f"{failed} failed, see {file.failed_path}; run again to try them once more", file=sys.stderr)
     return status
-
-
-def rows_of(names: Sequence[str], cards: Path | None, others: Iterable[str] = ()) -> list[Row]:
-    if cards is None:
-        return [Row(name) for name in names]
-    return [Row(*pair) for pair in zip(names, card_paths(names, cards, others), strict=True)]
 
 
 def blocks_of(rows: Sequence[Row], job: PoemJob, engine: str) -> Iterator[list[dict]]:
@@ -156,19 +154,12 @@ def run_keywords(args: argparse.Namespace) -> int:
     return reader.status
 
 
-def seed_number(text: str) -> int:
-    """A seed that torch takes: 0 to 2**63 - 1."""
-    if not 0 <= int(text) < 2**63:
-        raise argparse.ArgumentTypeError(f"not between 0 and 2**63 - 1: {text}")
-    return int(text)
-
-
-def split_keywords(text: str) -> list[str]:
-    """春,雨 or 春，雨 or 春 雨 -> ["春", "雨"]; ValueError if nothing is left."""
+def split_keywords(text: str) -> tuple[str, ...]:
+    """春,雨 or 春，雨 or 春 雨 -> ("春", "雨"); ValueError if nothing is left."""
     words = text.replace("，", " ").replace(",", " ").replace("、", " ").split()
     if not words:
         raise ValueError("--keywords is empty: give at least one word, as in --keywords 春,雨")
-    return list(dict.fromkeys(words))
+    return tuple(dict.fromkeys(words))
 
 
 def keywords_text(record: dict) -> str:

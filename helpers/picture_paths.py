@@ -6,7 +6,7 @@ import glob
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")  # what is taken from a folder
@@ -15,13 +15,12 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")  
 def matches(name: str) -> list[str]:
     """The files that one name stands for: a folder's pictures (sorted, with all below), a pattern's files, or itself.
 
-    Raises ValueError for a folder or a pattern with nothing in it. A file that is missing is still itself: whoever
-    reads it says so.
+    Links to folders below a folder are not followed: they may lead round in a circle. Raises ValueError for a folder or
+    a pattern with nothing in it. A file that is missing is still itself: whoever reads it says so.
     """
     path = os.path.expanduser(name)
     if os.path.isdir(path):
-        below = glob.glob(os.path.join(glob.escape(path), "**"), recursive=True)
-        found = [file for file in below if file.lower().endswith(SUFFIXES)]
+        found = [file for file in files_below(path) if file.lower().endswith(SUFFIXES)]
     elif glob.has_magic(path) and not os.path.lexists(path):  # a file may well be called "lake [1].jpg"
         found = glob.glob(path, recursive=True)
     else:
@@ -32,21 +31,37 @@ def matches(name: str) -> list[str]:
     return files
 
 
+def files_below(folder: str) -> Iterator[str]:
+    """All but hidden ones, as with a pattern."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (os.path.join(place, name) for name in files if not name.startswith("."))
+
+
 def identity(name: str) -> str:
-    """The same for all names of one file from this folder: photos/a.jpg, ./photos/a.jpg, its absolute path."""
-    return os.path.abspath(os.path.expanduser(name))
+    """The same for all names of one file from this folder: photos/a.jpg, ./photos/a.jpg, its absolute path, a link."""
+    return os.path.realpath(os.path.expanduser(name))
 
 
-def card_paths(names: Sequence[str], folder: Path, others: Iterable[str] = ()) -> list[Path]:
-    """Where each picture's card goes: by its name, with a hash of its path where names (or those of `others`) collide.
+def readable(name: str) -> str:
+    """The name as text that can be written anywhere: what is not UTF-8 becomes \\udcff and the like."""
+    return name.encode(errors="backslashreplace").decode()
 
-    A card's name does not depend on the order of the pictures, nor on which of them already have one.
-    """
-    keys = {identity(name) for name in (*names, *others)}
-    stems = Counter(Path(key).stem.casefold() for key in keys)  # some file systems know no case
-    cards = []
-    for name in names:
-        stem, key = Path(name).stem, identity(name)
-        mark = f"_{hashlib.sha256(os.fsencode(key)).hexdigest()[:8]}" if stems[stem.casefold()] > 1 else ""
-        cards.append(folder / f"{stem}{mark}_poem.png")
-    return cards
+
+def card_paths(names: Sequence[str], folder: Path) -> list[Path]:
+    """Where the cards of these pictures go: each by its picture's name, and marked where two have the same."""
+    stems = Counter(Path(name).stem.casefold() for name in names)  # some file systems know no case
+    return [
+        marked_card_path(name, folder) if stems[Path(name).stem.casefold()] > 1 else card_path(name, folder)
+        for name in names
+    ]
+
+
+def marked_card_path(name: str, folder: Path) -> Path:
+    """With a hash of the picture's path: it depends on no other picture, so many runs can share the folder."""
+    key = hashlib.sha256(os.fsencode(identity(name))).hexdigest()[:16]  # 64 bits: unique among any number of pictures
+    return card_path(name, folder, f"_{key}")
+
+
+def card_path(name: str, folder: Path, mark: str = "") -> Path:
+    return folder / f"{Path(name).stem}{mark}_poem.png"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from helpers.picture_paths import identity
+from helpers.picture_paths import identity, readable
 from helpers.run_folder import RUN, begin_run, check_resumable
 
 try:
@@ -26,8 +26,8 @@ FAILED = "failed.jsonl"
 class PoemFile:
     """A file of records, opened to go on with; `done` are the identities of the pictures that have one.
 
-    Raises ValueError if another process writes to it, if it belongs to a run with other settings, or if it holds
-    anything but records.
+    Raises ValueError if another process writes to it, if it belongs to a run with other settings or from another
+    working folder, or if it holds anything but records.
     """
 
     def __init__(self, path: Path, settings: dict) -> None:
@@ -36,7 +36,8 @@ class PoemFile:
         self._file = path.open("a+b")
         try:
             lock(self._file, path)
-            self._begin(settings)
+            # The records have the names as they were typed: from another folder they would be other pictures.
+            self._begin(settings | {"working folder": readable(os.getcwd())})
             self.done = read_names(self._file, path)
         except BaseException:
             self._file.close()

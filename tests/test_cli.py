@@ -269,6 +269,7 @@ def test_no_model_is_loaded_for_bad_pictures_only(command: str, tmp_path, monkey
         (["poem", "--acrostic", "春夏秋冬梅"], "at most four characters"),
         (["poem", "--acrostic", "春", "--way", "lines"], "cannot be an acrostic too"),
         (["poem", "--n", "0"], "n must be at least 1, not 0"),
+        (["poem", "--seed", "-1"], "seed must be a whole number from 0 to 2**63 - 1"),
         (["keywords", "--k", "0"], "--k must be at least 1, not 0"),
         (["keywords", "--words", "missing.txt"], "missing.txt"),
         (["keywords", "--words", "empty.txt"], "empty.txt"),
@@ -295,4 +296,4 @@ def test_wrong_usage(arguments, capsys) -> None:
 
 @pytest.mark.parametrize("text", ["春,雨", "春，雨", "春 雨", "春、雨", " 春,,雨,春 "])
 def test_keywords_may_be_separated_in_any_way(text: str) -> None:
-    assert picture_commands.split_keywords(text) == ["春", "雨"]
+    assert picture_commands.split_keywords(text) == ("春", "雨")

@@ -1,6 +1,7 @@
 """--engine ray: the same job on Ray Data, here on one machine with two actors and the embedded models."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -13,10 +14,9 @@ WISHES = ("--n", "1", "--form", "5x4", "--engine", "ray")
 
 @pytest.fixture(scope="module")
 def two_cores():
-    ray = pytest.importorskip("ray")
     from helpers.ray_engine import import_ray
 
-    import_ray()  # with the settings that keep it quiet
+    ray = import_ray()  # with the settings that keep it quiet
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
@@ -51,6 +51,16 @@ def test_every_photo_once_and_the_broken_one_reported(two_cores, photos, capsys)
     before = Path("poems.jsonl").read_bytes()
     assert cli.main(command[:-2] + ["--engine", "local"]) == 2  # the other engine goes on with the same file
     assert Path("poems.jsonl").read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such names cannot be made elsewhere")
+def test_a_name_that_is_not_utf8_stops_no_other(two_cores, photos, capsys) -> None:
+    Path(photos[0]).rename(os.fsdecode(b"photos/1\xff.png"))
+    assert cli.main(["poem", "photos/0*.png", "photos/1*.png", *WISHES, "--out", "poems.jsonl"]) == 2
+    records = [json.loads(line) for line in Path("poems.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert sorted(record["image"] for record in records) == photos[1:]
+    (error,) = errors(capsys)
+    assert "1\\udcff.png" in error
 
 
 def test_a_request_that_no_picture_can_meet_is_one_line(two_cores, photos, capsys) -> None:
