@@ -68,6 +68,7 @@ class ImageToPoem:
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or load_config()
+        self._openings: dict[str, LineIndex] = {}  # by form
         if Path(self.config.poem_model).is_absolute() and not Path(self.config.poem_model).is_dir():
             raise ValueError(f"there is no poem model at {self.config.poem_model}: fine-tune one first (notebook 03)")
 
@@ -109,10 +110,6 @@ class ImageToPoem:
     @cached_property
     def vocabulary_statistics(self) -> WordStatistics:
         return word_statistics(self.vocabulary_embeds, self.reference_embeds)
-
-    @cached_property
-    def _openings(self) -> dict[str, LineIndex]:
-        return {}
 
     def openings(self, form: str) -> LineIndex:
         """The classical lines that a poem of this form can begin with; encoded once, kept in the cache folder."""

@@ -16,7 +16,7 @@ from helpers.drafts import Drafts
 from helpers.forms import FORMS
 from helpers.line_index import calibrated_queries
 from helpers.lines import Line
-from helpers.poem_options import WAYS, PoemOptions
+from helpers.poem_options import PoemOptions
 from helpers.poem_t5 import Poem
 from helpers.verse import in_tonal_order, repeated_characters
 
@@ -86,4 +86,4 @@ def suits(line: Line, form: str, unknown: set[str]) -> bool:
 
 
 Way = Callable[["ImageToPoem", np.ndarray, Words, PoemOptions], list[list[Poem]]]
-FUNCTIONS: dict[str, Way] = dict(zip(WAYS, (from_keywords, from_lines, guided), strict=True))
+FUNCTIONS: dict[str, Way] = {"keywords": from_keywords, "lines": from_lines, "guided": guided}  # of all WAYS

@@ -30,6 +30,10 @@ def words(pipeline, image_embeds) -> list:
     return pipeline.keywords(image_embeds, 4)
 
 
+def test_every_way_has_a_function() -> None:
+    assert tuple(FUNCTIONS) == WAYS
+
+
 @pytest.mark.parametrize("form", ["5x4", "7x4"])
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_keeps_the_form(pipeline, image_embeds, words, way, form) -> None:
