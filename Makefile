@@ -37,6 +37,10 @@ bench: $(READY)  ## the figures of the README (needs DATA)
 	$(BIN)/python -m benchmarks.line_index --lines $(RUNS)/lines.txt
 	$(BIN)/python -m benchmarks.poems --ccpc $(DATA)/poems/ccpc_valid_v1.0.json --poems $(RUNS)/poems
 	$(BIN)/python -m benchmarks.poem_speed
+	$(BIN)/python -m benchmarks.image_text --data $(DATA) --model helpers/assets/judge
+	$(BIN)/python -m benchmarks.batch $(DATA)/photos/images
+	$(BIN)/python -m benchmarks.batch $(DATA)/photos/images --stages
+	$(BIN)/python -m helpers evaluate pipeline --data $(DATA)/photos --seeds 5
 
 assets: $(READY)  ## train the embedded models again (needs DATA, see training/README.md)
 	$(BIN)/python -m pip install --quiet --editable '.[train]'
