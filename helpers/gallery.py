@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from helpers.forms import punctuated
+
 if TYPE_CHECKING:
     from helpers.labelled_photos import LabelledPhotos
 
@@ -44,5 +46,4 @@ def best_and_worst(photos: LabelledPhotos, poems: Sequence[dict]) -> Image.Image
 
 
 def poem_title(found: dict) -> str:
-    first, second, third, fourth = found["poem"]
-    return f"{' '.join(found['keywords'])} · rank {found['rank']}\n{first}，{second}。\n{third}，{fourth}。"
+    return f"{' '.join(found['keywords'])} · rank {found['rank']}\n{punctuated(found['poem'])}"

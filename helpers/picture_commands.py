@@ -19,7 +19,7 @@ from helpers.command_line import (
     picture_names,
     positive,
 )
-from helpers.forms import FORMS
+from helpers.forms import FORMS, punctuated
 from helpers.line_commands import credit
 from helpers.picture_paths import card_paths, identity, marked_card_path
 from helpers.poem_options import DEFAULT, WAYS, PoemOptions
@@ -167,8 +167,7 @@ def keywords_text(record: dict) -> str:
 
 
 def poem_text(record: dict) -> str:
-    first, second, third, fourth = record["poem"]
-    text = f"{keywords_text(record)}\n\n{first}，{second}。\n{third}，{fourth}。\n"
+    text = f"{keywords_text(record)}\n\n{punctuated(record['poem'])}\n"
     if "opening" in record:
         text += f"\nfirst line:{credit(record['opening']['author'], record['opening']['title'])}\n"
     return text + (f"\ncard: {record['card']}\n" if "card" in record else "")

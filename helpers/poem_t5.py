@@ -23,7 +23,7 @@ from transformers import (
 
 from helpers.decoding import Decoding
 from helpers.drafts import Drafts
-from helpers.forms import FORMS
+from helpers.forms import FORMS, punctuated
 from helpers.keyword_bonus import KeywordBonus
 from helpers.lexical_constraints import AcrosticConstraint, KeywordConstraint
 from helpers.line_pairs import (
@@ -56,8 +56,7 @@ class Poem:
     log_likelihood: float
 
     def __str__(self) -> str:
-        first, second, third, fourth = self.lines
-        return f"{first}，{second}。\n{third}，{fourth}。"
+        return punctuated(self.lines)
 
 
 def character_tokenizer(characters: Iterable[str]) -> PreTrainedTokenizerBase:
