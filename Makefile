@@ -29,22 +29,22 @@ lab: $(READY)  ## open the notebooks
 
 bench: $(READY)  ## the figures of the README (needs DATA)
 	$(BIN)/python -m benchmarks.latency
-	$(BIN)/python -m benchmarks.image_text --data $(DATA)
-	$(BIN)/python -m benchmarks.clip_training --data $(DATA)/flickr8k
+	$(BIN)/python -m benchmarks.chinese_clip --data $(DATA)
+	$(BIN)/python -m benchmarks.clip --data $(DATA)/flickr8k
 	$(BIN)/python -m benchmarks.keywords --data $(DATA)
 	$(BIN)/python -m benchmarks.hubness --flickr $(DATA)/flickr8k
-	$(BIN)/python -m benchmarks.pair_filter --flickr $(DATA)/flickr8k/val.parquet
-	$(BIN)/python -m benchmarks.line_index --lines $(RUNS)/lines.txt
+	$(BIN)/python -m benchmarks.filtering --flickr $(DATA)/flickr8k/val.parquet
+	$(BIN)/python -m benchmarks.lines --lines $(RUNS)/lines.txt
 	$(BIN)/python -m benchmarks.poems --ccpc $(DATA)/poems/ccpc_valid_v1.0.json --poems $(RUNS)/poems
 	$(BIN)/python -m benchmarks.poem_speed
-	$(BIN)/python -m benchmarks.image_text --data $(DATA) --model helpers/assets/judge
-	$(BIN)/python -m benchmarks.batch $(DATA)/photos/images
-	$(BIN)/python -m benchmarks.batch $(DATA)/photos/images --stages
+	$(BIN)/python -m benchmarks.chinese_clip --data $(DATA) --model helpers/assets/judge
+	$(BIN)/python -m benchmarks.pipeline $(DATA)/photos/images
+	$(BIN)/python -m benchmarks.pipeline $(DATA)/photos/images --stages
 	$(BIN)/python -m helpers evaluate pipeline --data $(DATA)/photos --seeds 5
 
-assets: $(READY)  ## train the embedded models again (needs DATA, see training/README.md)
+assets: $(READY)  ## train the embedded models again (needs DATA, see recipes/README.md)
 	$(BIN)/python -m pip install --quiet --editable '.[train]'
-	bash training/make_assets.sh "$(DATA)" "$(RUNS)" $(BIN)/python
+	bash recipes/make_assets.sh "$(DATA)" "$(RUNS)" $(BIN)/python
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -63,8 +63,8 @@ $(APP): $(READY)
 	@touch $@
 
 # A test reads the vocabulary in cn_clip; it is never imported, and what it says it needs does not build.
-$(TESTS): $(APP) tests/install_browser.sh
+$(TESTS): $(APP) tests/whole/install_browser.sh
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[browser,scale]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps cn_clip==1.6.0
-	sh tests/install_browser.sh $(BIN)/python
+	sh tests/whole/install_browser.sh $(BIN)/python
 	@touch $@

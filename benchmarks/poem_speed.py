@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 import torch
 
 from helpers.config import ASSETS
-from helpers.decoding import MIN_P
-from helpers.line_pairs import encode, source_text
-from helpers.poem_t5 import PoemWriter
-from helpers.poems import read_split
+from helpers.poems.corpus import read_split
+from helpers.poems.decoding import MIN_P
+from helpers.poems.next_line import encode, source_text
+from helpers.poems.writer import PoemWriter
 
 LINE_TOKENS = 9  # 7 characters and what may stand around them: the peer has no rule that ends a line
 

@@ -3,7 +3,7 @@
     python -m benchmarks.poems --ccpc ccpc_valid_v1.0.json --poems runs/poems
 
 1,000 poems of ccpc_valid lend their keywords and forms; no variant of a poem of ccpc_valid was trained on. POEMS
-(training/prepare_poems.py) holds the poems that were: what copies are counted against, and what the trigram learns.
+(of recipes/poem_t5) holds the poems that were: what copies are counted against, and what the trigram learns.
 One JSON object on stdout.
 """
 
@@ -19,12 +19,12 @@ from pathlib import Path
 import torch
 
 from helpers.config import ASSETS
-from helpers.copies import TrainingText
-from helpers.evaluate import distinct_n, keyword_recall, verse_rates
-from helpers.ngram import Trigram
-from helpers.poem_t5 import KEYWORD_BONUS, PoemWriter
-from helpers.poems import Quatrain, read_ccpc, read_split
-from helpers.verse import FORMS
+from helpers.metrics.copies import TrainingText
+from helpers.metrics.ngram import Trigram
+from helpers.metrics.retrieval import distinct_n, keyword_recall, verse_rates
+from helpers.poems.corpus import Quatrain, read_ccpc, read_split
+from helpers.poems.writer import KEYWORD_BONUS, PoemWriter
+from helpers.verse.constraint import FORMS
 
 BATCH = 100
 RULES_OFF = {"rhyme": False, "no_repeat": False, "tone": False, "keyword_bonus": 0.0}

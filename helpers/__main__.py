@@ -11,12 +11,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from helpers.command_line import complain
-from helpers.data_commands import add_data_commands
-from helpers.evaluate_commands import add_evaluate_commands
-from helpers.line_commands import add_line_commands
-from helpers.picture_commands import add_picture_commands
-from helpers.training_commands import add_training_commands
+from helpers.commands.data import add_data_commands
+from helpers.commands.evaluate import add_evaluate_commands
+from helpers.commands.lines import add_line_commands
+from helpers.commands.poem import add_picture_commands
+from helpers.commands.shared import complain
+from helpers.commands.train import add_training_commands
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from PIL import Image
 from helpers.forms import punctuated
 
 if TYPE_CHECKING:
-    from helpers.labelled_photos import LabelledPhotos
+    from helpers.evaluate.labelled_photos import LabelledPhotos
 
 COLUMNS = 4
 SHOWN = 8  # of the best, and of the worst
@@ -21,7 +21,7 @@ def gallery(images: Sequence[Image.Image], titles: Sequence[str], columns: int =
     """Pictures in rows, each under its title, which may have Chinese and several lines."""
     from matplotlib.figure import Figure
 
-    from helpers.fonts import use_chinese_fonts
+    from helpers.cards.fonts import use_chinese_fonts
 
     use_chinese_fonts()
     rows = -(-len(images) // columns)

@@ -1,4 +1,4 @@
-"""helpers.config: the profiles fill in a Config, and nothing else; devices, number formats, seeds."""
+"""config: the profiles fill in a Config, and nothing else; devices, number formats, seeds."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""helpers.memory, in a process of its own: the setting holds until it ends."""
+"""memory, in a process of its own: the setting holds until it ends."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""helpers.plots: what the figures show, where it can be read off them."""
+"""plots: what the figures show, where it can be read off them."""
 
 from io import BytesIO
 

@@ -1,0 +1,96 @@
+"""What every model of ours is besides its network: a tokenizer, a configuration, and a way of looking at pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from PIL import Image
+from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from helpers.clip.model import CustomCLIP
+from helpers.data.caption_files import is_hub_id
+from helpers.storage.cache import digest
+
+CONFIG = "config.json"  # says in each folder which kind of model it holds
+
+
+class Bundle(ABC):
+    """A `CustomCLIP`, its tokenizer and its configuration, a dataclass with `dim` and `max_tokens`."""
+
+    def __init__(self, model: CustomCLIP, tokenizer: PreTrainedTokenizerBase, config: object) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.config = config
+
+    @abstractmethod
+    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """Pictures of any size -> normalised pixels (B, 3, S, S)."""
+
+    @abstractmethod
+    def preparation(self) -> str:
+        """How pictures are prepared, as text: features of them are only the same if this is."""
+
+    @abstractmethod
+    def save(self, folder: str | Path) -> None:
+        """Write the folder that `load` reads, made if need be."""
+
+    def tokens(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """Texts -> input_ids and attention_mask, (B, T) each, padded to the longest."""
+        something = self.tokenizer.unk_token or self.tokenizer.pad_token
+        spoken = [text if text.strip() else something for text in texts]  # never a row without tokens
+        batch = self.tokenizer(
+            spoken, padding=True, truncation=True, max_length=self.config.max_tokens, return_tensors="pt"
+        )
+        return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
+
+    def digest(self) -> str:
+        """A key that changes when a weight, the tokenizer, the configuration or the preparation of pictures does."""
+        settings = json.dumps(asdict(self.config))
+        reading = [self.vocabulary(), network_of(self.model.text.backbone)]
+        return digest([weights_digest(self.model), *reading, settings, self.preparation()])
+
+    def vocabulary(self) -> str:
+        """The tokenizer as text, without the truncation and padding that its last call happened to leave in it."""
+        content = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        return json.dumps({**content, "truncation": None, "padding": None}, sort_keys=True)
+
+
+def weights_digest(module: torch.nn.Module) -> str:
+    """A key that changes when a weight or a buffer of the module does."""
+    weights = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        weights.update(f"{name} {tuple(tensor.shape)}".encode())
+        weights.update(tensor.detach().cpu().contiguous().numpy())
+    return weights.hexdigest()
+
+
+def network_of(model: PreTrainedModel) -> str:
+    """What of a model's configuration shapes the network, as text: weights alone do not tell heads or activations."""
+    elsewhere = {"_name_or_path", "transformers_version", "architectures", "dtype"}
+    config = {key: value for key, value in model.config.to_diff_dict().items() if key not in elsewhere}
+    return json.dumps(config, sort_keys=True, default=str)
+
+
+def model_type(name: str | Path) -> str | None:
+    """What kind of model a folder holds, by its config.json; None for anything else, as a hub id."""
+    config = Path(name) / CONFIG
+    if not config.is_file():
+        return None
+    try:
+        return json.loads(config.read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{config}: damaged") from error
+
+
+def kind_of(name: str | Path) -> str:
+    """The same for a model of `transformers`, by folder or hub id; ValueError if it can be neither."""
+    kind = model_type(name)
+    if kind is None and not is_hub_id(name):
+        raise ValueError(f"{name}: neither a folder with a model nor a hub id like owner/name")
+    return kind or AutoConfig.from_pretrained(name).model_type

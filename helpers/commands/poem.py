@@ -1,0 +1,173 @@
+"""The commands that look at pictures: python -m helpers poem IMAGE... | keywords IMAGE..."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from helpers.card_names import LAYOUT_NAMES, THEME_NAMES
+from helpers.commands.lines import credit
+from helpers.commands.shared import (
+    BATCH,
+    PictureReader,
+    as_json,
+    complain,
+    from_options,
+    load_pipeline,
+    picture_names,
+    positive,
+)
+from helpers.forms import FORMS, punctuated
+from helpers.options import DEFAULT, WAYS, PoemOptions
+from helpers.pipeline.batch import PoemJob, Row, keyword_records, poem_blocks
+from helpers.pipeline.names import card_paths, identity, marked_card_path
+
+ENGINES = ("local", "ray")
+PICTURES = "files, folders, or quoted patterns like 'photos/**/*.jpg'"
+
+
+def add_picture_commands(commands: argparse._SubParsersAction) -> None:
+    poem = commands.add_parser("poem", help="write a quatrain for each picture")
+    keywords = commands.add_parser("keywords", help="rank the words that each picture shows")
+    for command in (poem, keywords):
+        command.add_argument("images", nargs="+", metavar="IMAGE", help=PICTURES)
+        command.add_argument("--profile", choices=("mini", "full"), default="mini")
+        command.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_wishes(poem.add_argument_group("the poem"))
+    add_results(poem.add_argument_group("the results"))
+    poem.set_defaults(run=run_poem)
+    keywords.add_argument("--words", metavar="FILE", help="rank all of these (one word a line), not keyword.txt")
+    keywords.add_argument("--k", type=int, default=5, help="how many words of keyword.txt (default: 5)")
+    keywords.set_defaults(run=run_keywords)
+
+
+def add_wishes(poem: argparse._ArgumentGroup) -> None:
+    """The fields of `PoemOptions`, and the words."""
+    poem.add_argument("--form", choices=FORMS, default=DEFAULT.form, help="characters a line x lines")
+    poem.add_argument("--keywords", metavar="春,雨", help="use these words instead of the picture's own")
+    poem.add_argument("--n", type=int, default=DEFAULT.n, help="candidates, of which the best is shown (default: 8)")
+    poem.add_argument(
+        "--seed",
+        type=int,
+        default=DEFAULT.seed,
+        help="the same seed and keywords give the same poems, whatever else is in the batch",
+    )
+    poem.add_argument("--no-rhyme", dest="rhyme", action="store_false", help="lines 2 and 4 need not rhyme")
+    poem.add_argument("--no-tone", dest="tone", action="store_false", help="the tones (平仄) may stand in any order")
+    poem.add_argument(
+        "--no-keyword-per-line", dest="keyword_per_line", action="store_false",
+        help="the keywords may stand in any line, or in none",
+    )  # fmt: skip
+    poem.add_argument("--acrostic", default="", metavar="春夏秋冬", help="the characters that the lines begin with")
+    poem.add_argument(
+        "--way", choices=WAYS, default=DEFAULT.way,
+        help="from keywords (default), from a classical line that is like the picture, or with the picture looking on",
+    )  # fmt: skip
+
+
+def add_results(poem: argparse._ArgumentGroup) -> None:
+    poem.add_argument(
+        "--card", "--cards", type=Path, metavar="DIR",
+        help="write a poem card PNG for each picture to DIR; with --out, a hash of the picture's path is in its name",
+    )  # fmt: skip
+    poem.add_argument("--layout", choices=LAYOUT_NAMES, default="auto", help="of the cards")
+    poem.add_argument("--theme", choices=THEME_NAMES, default="auto", help="paper and ink (default: by the photo)")
+    poem.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.jsonl",
+        help="write the results there; run again, it does only what is missing",
+    )
+    poem.add_argument("--batch-size", type=positive, default=BATCH, help=f"pictures at a time (default: {BATCH})")
+    poem.add_argument("--engine", choices=ENGINES, default="local", help="ray: on many machines or GPUs (Ray Data)")
+
+
+def run_poem(args: argparse.Namespace) -> int:
+    keywords = None if args.keywords is None else split_keywords(args.keywords)
+    options = from_options(PoemOptions, args)
+    job = PoemJob(args.profile, keywords, options, args.layout, args.theme, args.batch_size)
+    names, status = picture_names(args.images)
+    return max(status, (write_file if args.out else print_poems)(names, job, args))
+
+
+def print_poems(names: Sequence[str], job: PoemJob, args: argparse.Namespace) -> int:
+    status = 0
+    cards = card_paths(names, args.card) if args.card else [None] * len(names)
+    rows = [Row(*pair) for pair in zip(names, cards, strict=True)]
+    for block in blocks_of(rows, job, args.engine):
+        for record in block:
+            if "error" in record:
+                status = complain(record["error"])
+            else:
+                print(as_json(record) if args.json else poem_text(record))
+    return status
+
+
+def write_file(names: Sequence[str], job: PoemJob, args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from helpers.pipeline.results import PoemFile
+
+    status, failed = 0, 0
+    with PoemFile(args.out, job.settings(args.card)) as file:
+        missing = [name for name in names if identity(name) not in file.done]
+        rows = [Row(name, marked_card_path(name, args.card) if args.card else None) for name in missing]
+        with tqdm(total=len(names), initial=len(names) - len(rows), unit="photo") as bar:
+            for block in blocks_of(rows, job, args.engine):
+                file.add(block)
+                errors = [record["error"] for record in block if "error" in record]
+                if errors:
+                    with tqdm.external_write_mode():  # or else the bar and the lines get mixed
+                        status = max(map(complain, errors))
+                failed += len(errors)
+                bar.set_postfix(failed=failed, refresh=False)
+                bar.update(len(block))
+    if failed:
+        print(f"{failed} failed, see {file.failed_path}; run again to try them once more", file=sys.stderr)
+    return status
+
+
+def blocks_of(rows: Sequence[Row], job: PoemJob, engine: str) -> Iterator[list[dict]]:
+    if engine == "local":
+        return poem_blocks(rows, job, lambda: load_pipeline(job.profile))
+    from helpers.pipeline.ray_engine import ray_blocks
+
+    return ray_blocks(rows, job)
+
+
+def run_keywords(args: argparse.Namespace) -> int:
+    from helpers.keywords.ranking import read_words
+
+    if args.k < 1:
+        raise ValueError(f"--k must be at least 1, not {args.k}")
+    words = read_words(args.words) if args.words else None
+    reader = PictureReader(args.images)
+    for paths, images in reader:
+        pipeline = load_pipeline(args.profile)
+        image_embeds = pipeline.encoder.encode_images(images)  # (N, D)
+        rows = pipeline.rank(image_embeds, words) if words else pipeline.keywords(image_embeds, args.k)
+        for path, row in zip(paths, rows, strict=True):
+            record = {"image": path, "keywords": keyword_records(row)}
+            print(as_json(record) if args.json else keywords_text(record))
+    return reader.status
+
+
+def split_keywords(text: str) -> tuple[str, ...]:
+    """春,雨 or 春，雨 or 春 雨 -> ("春", "雨"); ValueError if nothing is left."""
+    words = text.replace("，", " ").replace(",", " ").replace("、", " ").split()
+    if not words:
+        raise ValueError("--keywords is empty: give at least one word, as in --keywords 春,雨")
+    return tuple(dict.fromkeys(words))
+
+
+def keywords_text(record: dict) -> str:
+    return "\n".join([record["image"], *(f"  {row['score']:+.3f}  {row['word']}" for row in record["keywords"])])
+
+
+def poem_text(record: dict) -> str:
+    text = f"{keywords_text(record)}\n\n{punctuated(record['poem'])}\n"
+    if "opening" in record:
+        text += f"\nfirst line:{credit(record['opening']['author'], record['opening']['title'])}\n"
+    return text + (f"\ncard: {record['card']}\n" if "card" in record else "")

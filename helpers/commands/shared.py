@@ -1,0 +1,101 @@
+"""What the commands share: pictures by their names, the models behind them, JSON, and complaints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
+
+from helpers.pipeline.names import identity, matches
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from helpers.pipeline.image_to_poem import ImageToPoem
+
+Config = TypeVar("Config")  # a dataclass
+
+BATCH = 64  # pictures in memory at a time
+
+
+@cache
+def load_pipeline(profile: str) -> ImageToPoem:
+    from helpers.config import load_config
+    from helpers.memory import keep_freed_memory
+
+    keep_freed_memory()
+    config = load_config(profile)  # before transformers is imported: it may switch the hub off
+    from transformers.utils import logging
+
+    from helpers.pipeline.image_to_poem import ImageToPoem
+
+    logging.disable_progress_bar()  # stderr is for errors: loading takes a blink
+    return ImageToPoem(config)
+
+
+class PictureReader:
+    """Yields the readable pictures with their names, BATCH at a time; `status` becomes 2 if any was not readable."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names, self.status = picture_names(names)
+
+    def __iter__(self) -> Iterator[tuple[list[str], list[Image.Image]]]:
+        from helpers.data.photos import ImageError, load_image
+
+        for start in range(0, len(self.names), BATCH):
+            paths, images = [], []
+            for name in self.names[start : start + BATCH]:
+                try:
+                    images.append(load_image(name))
+                    paths.append(name)
+                except ImageError as error:
+                    self.status = complain(error)
+            if images:
+                yield paths, images
+
+
+def picture_names(arguments: Sequence[str]) -> tuple[list[str], int]:
+    """What files, folders and patterns stand for, no file twice; status 2, and a complaint, where that is nothing."""
+    found: dict[str, str] = {}
+    status = 0
+    for argument in arguments:
+        try:
+            for name in matches(argument):
+                found.setdefault(identity(name), name)
+        except ValueError as error:
+            status = complain(error)
+    return list(found.values()), status
+
+
+def as_json(record: dict) -> str:
+    return json.dumps(record, ensure_ascii=False)
+
+
+def complain(error: Exception) -> int:
+    """One clear line on stderr; the exit status."""
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"not at least 1: {text}")
+    return int(text)
+
+
+def hub_needed(*names: str | None) -> dict[str, bool]:
+    """The change to a `Config` by which it asks the hub, if one of the names is to be found there."""
+    from helpers.data.caption_files import is_hub_id
+
+    return {"offline": False} if any(name and is_hub_id(name) for name in names) else {}
+
+
+def from_options(config_class: type[Config], args: argparse.Namespace) -> Config:
+    """The dataclass whose fields are those of the options that have their names."""
+    names = {field.name for field in fields(config_class)}
+    return config_class(**{name: value for name, value in vars(args).items() if name in names})

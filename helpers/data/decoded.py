@@ -1,0 +1,59 @@
+"""Pictures decoded once, squashed to a square and kept in a memory-mapped file: an epoch then costs no decoding."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm  # decoding thirty thousand pictures takes minutes: say how far it is
+
+from helpers.clip.pretrained import squash
+from helpers.data.captions import CaptionData
+from helpers.storage.cache import cache_folder, digest
+
+
+class PixelArray(Sequence[Image.Image]):
+    """An array of bytes (N, S, S, 3), seen as pictures."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        return Image.fromarray(np.asarray(self.pixels[index]))
+
+
+def squashed(data: CaptionData, size: int) -> CaptionData:
+    """The same data with its pictures at `size` x `size` pixels, decoded now or, the next time, read from the cache."""
+    path = cache_folder() / f"pictures_{digest([data.source, str(size)])}.npy"
+    if not path.exists():
+        _decode(data, size, path)
+    return replace(data, pictures=PixelArray(np.load(path, mmap_mode="r")), source=f"{data.source} at {size}")
+
+
+def _decode(data: CaptionData, size: int, path: Path) -> None:
+    """Write the array beside its place and move it there when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.new")
+    shape = (len(data), size, size, 3)
+    pixels = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
+
+    def decode(index: int) -> None:
+        pixels[index] = np.asarray(squash(data.pictures[index], size))
+
+    try:
+        # Pillow decodes and scales outside of Python's lock, so threads do
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for _ in tqdm(pool.map(decode, range(len(data))), total=len(data), desc="decode", unit="picture"):
+                pass
+        pixels.flush()
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)

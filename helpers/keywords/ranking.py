@@ -1,0 +1,104 @@
+"""keyword.txt, the imagery vocabulary, and which of its words a picture shows.
+
+Ranking in three steps: cosine of image and word; calibration against reference pictures (a word that resembles every
+picture says nothing about this one); diversity (of two near-synonyms only the better one stays).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from helpers.config import ASSETS
+
+
+class Keyword(NamedTuple):
+    """A word that can be seen in a picture, its category and what it looks like, in English."""
+
+    word: str
+    category: str
+    gloss: str
+
+
+@cache
+def load_vocabulary(path: Path = ASSETS / "keyword.txt") -> tuple[Keyword, ...]:
+    """The rows of keyword.txt: word, category, English gloss, separated by tabs; # starts a comment."""
+    rows = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line[:1] not in ("", "#"))
+    return tuple(Keyword(*row) for row in rows)
+
+
+def read_words(path: str | Path) -> list[str]:
+    """A word list, one word a line, without duplicates. Raises ValueError if there is none."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a text file in UTF-8") from error
+    words = list(dict.fromkeys(line.strip() for line in text.splitlines()))
+    words = [word for word in words if word]
+    if not words:
+        raise ValueError(f"{path}: no words in this file")
+    return words
+
+
+def word_bias(text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:
+    """Each word's mean cosine over reference pictures: (M, D), (R, D) -> (M,); more leading axes are kept."""
+    return text_embeds @ reference_embeds.mean(0)  # (M, D) @ (D,) -> (M,)
+
+
+def calibrated_scores(image_embeds: np.ndarray, text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:
+    """Cosine of image and word minus the word's mean over the reference pictures: (N, D), (M, D) -> (N, M)."""
+    return image_embeds @ text_embeds.T - word_bias(text_embeds, reference_embeds)  # (N, D) @ (D, M) -> (N, M)
+
+
+class WordStatistics(NamedTuple):
+    """What each of M words scores on reference pictures: worth keeping, since it costs far more than one photo does."""
+
+    mean: np.ndarray  # (M,)
+    spread: np.ndarray  # (M,) standard deviation
+
+
+def word_statistics(text_embeds: np.ndarray, reference_embeds: np.ndarray) -> WordStatistics:
+    """Mean and spread of each word's cosines with the reference pictures: (M, D), (R, D) -> (M,) each."""
+    spread = (reference_embeds @ text_embeds.T).std(0)  # (R, D) @ (D, M) -> (R, M) -> (M,)
+    return WordStatistics(word_bias(text_embeds, reference_embeds), np.maximum(spread, 1e-6))
+
+
+def standardised(cosines: np.ndarray, statistics: WordStatistics) -> np.ndarray:
+    """Cosines (N, M) minus each word's mean, in units of its spread: (N, M).
+
+    A cosine 0.05 above the mean is much for a word that hardly ever moves, and little for one that always does.
+    """
+    return (cosines - statistics.mean) / statistics.spread
+
+
+def standard_scores(image_embeds: np.ndarray, text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:
+    """The same from embeddings: (N, D), (M, D), (R, D) -> (N, M)."""
+    return standardised(image_embeds @ text_embeds.T, word_statistics(text_embeds, reference_embeds))
+
+
+def pick_diverse(
+    scores: np.ndarray, words: list[str], text_embeds: np.ndarray, k: int, *, near: float = 0.9
+) -> list[int]:
+    """Indices of the k best words, best first, without near-synonyms.
+
+    `scores` (M,), `text_embeds` (M, D). Walks down the ranking and skips a word whose embedding has a cosine of
+    `near` or more to one already chosen, or that shares a character with it (青山, 山色); fewer than k are returned
+    only if fewer than k words are far enough apart.
+    """
+    chosen: list[int] = []
+    for index in np.argsort(-scores):
+        far = not chosen or (text_embeds[chosen] @ text_embeds[index]).max() < near
+        if far and not any(set(words[index]) & set(words[other]) for other in chosen):
+            chosen.append(int(index))
+        if len(chosen) == k:
+            break
+    return chosen
+
+
+def ranked(words: Iterable[str], scores: np.ndarray) -> list[tuple[str, float]]:
+    """All words with their scores (M,), best first."""
+    return sorted(zip(words, map(float, scores), strict=True), key=lambda pair: -pair[1])

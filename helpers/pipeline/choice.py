@@ -1,0 +1,46 @@
+"""Which of n candidates is shown: rules of verse first, then how well it fits the picture and how likely it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from helpers.keywords.ranking import word_bias
+from helpers.options import PoemOptions
+from helpers.verse.constraint import check, doubled_characters
+
+LIKELIHOOD_WEIGHT = 0.5  # of the T5's opinion against the picture's, both standardised over the candidates
+
+
+def image_text_fit(image_embeds: np.ndarray, text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:
+    """How much more each text resembles its picture than pictures in general: (N, D), (N, n, D), (R, D) -> (N, n)."""
+    general = word_bias(text_embeds, reference_embeds)  # (N, n): some poems resemble every picture
+    return np.einsum("ind,id->in", text_embeds, image_embeds) - general  # (N, n, D) . (N, D) -> (N, n)
+
+
+def total_scores(fit: np.ndarray, log_likelihoods: np.ndarray) -> np.ndarray:
+    """Both opinions on one scale, added: (N, n), (N, n) -> (N, n)."""
+    return standardise(fit) + LIKELIHOOD_WEIGHT * standardise(log_likelihoods)
+
+
+def standardise(scores: np.ndarray) -> np.ndarray:
+    """Each row minus its mean, over its standard deviation: (N, n) -> (N, n); a constant row becomes zeros."""
+    spread = scores.std(1, keepdims=True)
+    return (scores - scores.mean(1, keepdims=True)) / np.where(spread > 0, spread, 1)
+
+
+def broken_rules(lines: Sequence[str], options: PoemOptions) -> int:
+    """How many of the rules of verse that were asked for the poem breaks: a constraint gives way where it must.
+
+    More than one doubled character (悠悠) counts as a rule, too. Doubling is how the model evades the constraint that
+    no character comes back: one in ten of its poems has several, of the shipped human ones one in thirty.
+    """
+    found = check(lines)
+    kept = [found["length"], not found["repeats"], len(doubled_characters(lines)) < 2]
+    return [*kept, found["rhyme"] or not options.rhyme, found["tonal"] or not options.tone].count(False)
+
+
+def best_first(totals: np.ndarray, broken: np.ndarray) -> np.ndarray:
+    """Each row's candidates, those with fewer broken rules first, then by score: (N, n), (N, n) -> (N, n) indices."""
+    return np.lexsort((-totals, broken), axis=1)

@@ -1,0 +1,57 @@
+"""Poems on the way: what stands of each, and what it has cost so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from helpers.poems.next_line import source_text
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """B poems that are written side by side, all of them equally far."""
+
+    keywords: list[tuple[str, ...]]
+    lines: list[tuple[str, ...]]
+    log_likelihoods: torch.Tensor  # (B,) sums over the tokens that were written, none of an opening's
+    tokens: torch.Tensor  # (B,) how many these were
+
+    @classmethod
+    def begin(cls, keywords: list[tuple[str, ...]], line_length: int, openings: Sequence[str] | None = None) -> Drafts:
+        """B empty poems, or such as begin with a line each; ValueError for openings that do not fit."""
+        if openings is None:
+            lines: list[tuple[str, ...]] = [()] * len(keywords)
+        elif len(openings) != len(keywords):
+            raise ValueError(f"{len(openings)} openings for {len(keywords)} poems")
+        elif any(len(line) != line_length for line in openings):
+            raise ValueError(f"an opening of a poem of this form has {line_length} characters")
+        else:
+            lines = [(line,) for line in openings]
+        return cls(keywords, lines, torch.zeros(len(keywords)), torch.zeros(len(keywords)))
+
+    @property
+    def written(self) -> int:
+        """How many lines stand."""
+        return len(self.lines[0])
+
+    def sources(self) -> list[str]:
+        """What the encoder reads before it writes the next lines."""
+        return [source_text(words, lines) for words, lines in zip(self.keywords, self.lines, strict=True)]
+
+    def with_lines(self, lines: Sequence[str], log_likelihoods: torch.Tensor, tokens: torch.Tensor) -> Drafts:
+        """One line longer; `log_likelihoods` and `tokens` (B,) are those of the new lines."""
+        longer = [(*poem, line) for poem, line in zip(self.lines, lines, strict=True)]
+        return Drafts(self.keywords, longer, self.log_likelihoods + log_likelihoods, self.tokens + tokens)
+
+    def rows(self, numbers: Sequence[int]) -> Drafts:
+        """The drafts with these row numbers, any of them any number of times."""
+        keywords, lines = [self.keywords[i] for i in numbers], [self.lines[i] for i in numbers]
+        chosen = torch.as_tensor(numbers)
+        return Drafts(keywords, lines, self.log_likelihoods[chosen], self.tokens[chosen])
+
+    def means(self) -> torch.Tensor:
+        """Each draft's mean log-probability (nats) of a token: (B,)."""
+        return self.log_likelihoods / self.tokens

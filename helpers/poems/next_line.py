@@ -1,0 +1,64 @@
+"""What the T5 learns from: (keywords + lines so far) -> next line, as text, as token ids and as padded batches."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from helpers.poems.corpus import Quatrain
+from helpers.poems.words import keywords_or_part
+
+KEYWORD_PREFIX = "关键词:"
+EOS = "</s>"  # ends every part of a source, and the target; T5's own
+IGNORED = -100  # the label that cross-entropy skips: padding must not count in the loss
+
+
+def source_text(keywords: Sequence[str], lines: Sequence[str]) -> str:
+    """`关键词:k1 k2 k3` + EOS + the lines so far, each + EOS: what the encoder reads."""
+    return KEYWORD_PREFIX + " ".join(keywords) + EOS + "".join(line + EOS for line in lines)
+
+
+def target_text(line: str) -> str:
+    """The next line + EOS: what the decoder learns to write."""
+    return line + EOS
+
+
+def line_pairs(poems: Iterable[Quatrain], counts: Counter[str], seed: int = 0) -> Iterator[tuple[str, str]]:
+    """(source, target) of all four lines of each poem.
+
+    A poem without keywords of its own gets words of its lines, drawn anew for every line (`keywords_or_part`, for which
+    `counts` says what is a word).
+    """
+    rng = random.Random(seed)
+    for poem in poems:
+        for i, line in enumerate(poem.lines):
+            words = poem.keywords or keywords_or_part(poem.lines, counts, rng)
+            yield source_text(words, poem.lines[:i]), target_text(line)
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids without anything added: the end-of-line tokens are written out in our texts (see `source_text`)."""
+    return tokenizer(list(texts), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+
+
+def tokenize(tokenizer: PreTrainedTokenizerBase, pairs: Iterable[tuple[str, str]]) -> list[dict[str, list[int]]]:
+    """(source, target) pairs -> items {"input_ids", "labels"}, not padded yet."""
+    sources, targets = zip(*pairs, strict=True)
+    ids = zip(encode(tokenizer, sources), encode(tokenizer, targets), strict=True)
+    return [{"input_ids": source, "labels": target} for source, target in ids]
+
+
+def pad(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
+    """Rows of ids, padded on the right with `value` to the longest: (B, T)."""
+    return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], True, value)
+
+
+def collate(items: Sequence[dict[str, list[int]]], pad_token_id: int) -> dict[str, torch.Tensor]:
+    """Items {"input_ids", "labels"} -> input_ids (B, S), attention_mask (B, S), labels (B, T) with -100 at pads."""
+    input_ids = pad([item["input_ids"] for item in items], pad_token_id)
+    labels = pad([item["labels"] for item in items], IGNORED)
+    return {"input_ids": input_ids, "attention_mask": (input_ids != pad_token_id).long(), "labels": labels}

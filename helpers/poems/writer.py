@@ -1,0 +1,244 @@
+"""The T5 that writes the next line of a quatrain from keywords and the lines so far (T5: Raffel et al. 2020).
+
+Two kinds of folder load the same way, by hub id or path: our own small T5 with a vocabulary of single characters,
+and a fine-tuned Langboat/mengzi-t5-base with its SentencePiece vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import (
+    AutoTokenizer,
+    DynamicCache,
+    EncoderDecoderCache,
+    LogitsProcessorList,
+    PreTrainedTokenizerBase,
+    T5ForConditionalGeneration,
+)
+
+from helpers.forms import FORMS, punctuated
+from helpers.poems.decoding import Decoding
+from helpers.poems.drafts import Drafts
+from helpers.poems.next_line import (
+    EOS,
+    IGNORED,
+    KEYWORD_PREFIX,
+    collate,
+    encode,
+    pad,
+    source_text,
+    target_text,
+    tokenize,
+)
+from helpers.poems.row_sampling import RowSampling
+from helpers.storage.weights import load_pretrained
+from helpers.verse.constraint import VerseConstraint
+from helpers.verse.keyword_bonus import KeywordBonus
+from helpers.verse.keyword_constraint import AcrosticConstraint, KeywordConstraint
+from helpers.verse.rules import VerseRules
+from helpers.verse.tone_constraint import ToneConstraint
+
+PAD, UNK = "<pad>", "<unk>"
+KEYWORD_BONUS = 5.0  # nats; chosen on keywords of a sample that no figure is measured on
+
+
+@dataclass(frozen=True)
+class Poem:
+    """Four lines, the words they were written for, and the mean log-probability of a token under the T5."""
+
+    lines: tuple[str, str, str, str]
+    keywords: tuple[str, ...]
+    log_likelihood: float
+
+    def __str__(self) -> str:
+        return punctuated(self.lines)
+
+
+def character_tokenizer(characters: Iterable[str]) -> PreTrainedTokenizerBase:
+    """A vocabulary of single characters: <pad> 0, </s> 1, <unk> 2, those of the prompt, then `characters`."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    symbols = dict.fromkeys([PAD, EOS, UNK, *KEYWORD_PREFIX, " ", *characters])
+    tokenizer = Tokenizer(models.WordLevel({s: i for i, s in enumerate(symbols)}, unk_token=UNK))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNK)
+
+
+class PoemWriter:
+    """Writes quatrains line by line: one batched `generate` a line for all candidates of all keyword sets."""
+
+    def __init__(self, model: T5ForConditionalGeneration, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> PoemWriter:
+        """Load a folder or a hub id."""
+        model = load_pretrained(T5ForConditionalGeneration, name)
+        # A T5 adds a bias to its attention scores, for which the fused kernels are slower on a CPU than plain products.
+        model.set_attn_implementation("eager")
+        return cls(model.to(device, dtype), AutoTokenizer.from_pretrained(name))
+
+    def unknown_characters(self, text: str) -> set[str]:
+        """The characters of `text` that the vocabulary cannot spell."""
+        characters = sorted(set(text))
+        ids = encode(self.tokenizer, characters) if characters else []
+        return {char for char, row in zip(characters, ids, strict=True) if self.tokenizer.unk_token_id in row}
+
+    def write(self, keywords: Sequence[str], form: str = "7x4", seed: int = 0, n: int = 1, **options) -> list[Poem]:
+        """`n` quatrains for one list of keywords; see `write_batch` for the options."""
+        return self.write_batch([keywords], form, seed, n, **options)[0]
+
+    @torch.inference_mode()
+    def write_batch(
+        self,
+        keyword_sets: Sequence[Sequence[str]],
+        form: str = "7x4",
+        seed: int = 0,
+        n: int = 1,
+        *,
+        rhyme: bool = True,
+        no_repeat: bool = True,
+        tone: bool = True,
+        keyword_bonus: float = KEYWORD_BONUS,
+        keyword_per_line: bool = False,
+        acrostic: str = "",
+        decoding: Decoding | None = None,
+        openings: Sequence[str] | None = None,
+        select: Callable[[Drafts], Sequence[int]] | None = None,
+    ) -> list[list[Poem]]:
+        """`n` quatrains for each of the keyword sets.
+
+        The lines are always of the form's length; `rhyme` and `no_repeat` are the further constraints of
+        `verse.VerseConstraint`, `tone` is that of `tone_pattern.ToneConstraint`, and `keyword_bonus` that of
+        `keyword_bonus.KeywordBonus` (0: none). With `keyword_per_line` line i holds keyword i wherever the rules let
+        it, and the lines begin with the characters of `acrostic` (`lexical_constraints`). `decoding`: options of
+        `generate`, as in `decoding.STRATEGIES`; without it `row_sampling.RowSampling` draws, and a keyword set gets
+        the same poems from the same seed in any batch. `openings`: a first line for each of the poems, to be continued.
+        `select` looks at the B = len(keyword_sets) * n drafts after each of the lines 1 to 3 and says with which B of
+        them to go on, by row number; row i belongs to keyword set i // n and must stay with it.
+
+        Raises ValueError for an unknown form, no keywords, n < 1, an acrostic that is too long or has a character that
+        the model does not know, or openings that are not a line of the form's length for each poem.
+        """
+        check_request(keyword_sets, form, n)
+        if len(acrostic) > 4:
+            raise ValueError(f"an acrostic of a quatrain has at most four characters, not {len(acrostic)}")
+        heads = [AcrosticConstraint(self.tokenizer, char) for char in acrostic]
+        rules = VerseRules(FORMS[form], rhyme, no_repeat, tone)
+        rows = [tuple(keywords) for keywords in keyword_sets for _ in range(n)]  # B
+        drafts = Drafts.begin(rows, rules.line_length, openings)
+        torch.manual_seed(seed)  # for a `decoding` that draws from there
+        sampling = RowSampling(keyword_sets, n, seed)
+        for number in range(drafts.written, 4):
+            processors = self._processors(drafts, rules, keyword_bonus, keyword_per_line)
+            processors.extend(heads[number : number + 1])
+            options = decoding or sampling.of_line(number)
+            drafts = drafts.with_lines(*self._next_lines(drafts.sources(), rules.line_length, processors, options))
+            if select and number < 3:
+                drafts = drafts.rows(select(drafts))
+        written = [Poem(*row) for row in zip(drafts.lines, drafts.keywords, drafts.means().tolist(), strict=True)]
+        return [written[i : i + n] for i in range(0, len(written), n)]
+
+    def _processors(
+        self, drafts: Drafts, rules: VerseRules, keyword_bonus: float, keyword_per_line: bool
+    ) -> LogitsProcessorList:
+        """What the next line keeps to; the wish for keywords comes first, so that the rules have the last word."""
+        rows, poems, number = drafts.keywords, drafts.lines, drafts.written
+        length, processors = rules.line_length, LogitsProcessorList()
+        wanted = [keywords[number : number + 1] for keywords in rows] if keyword_per_line else rows
+        if keyword_bonus:
+            processors.append(KeywordBonus(self.tokenizer, wanted, poems, rules, keyword_bonus))
+        processors.append(VerseConstraint(self.tokenizer, length, poems, rhyme=rules.rhyme, no_repeat=rules.no_repeat))
+        if rules.tone:
+            processors.append(ToneConstraint(self.tokenizer, length, poems))
+        if keyword_per_line:
+            own, later = [next(iter(words), None) for words in wanted], [words[number + 1 : 4] for words in rows]
+            processors.append(KeywordConstraint(self.tokenizer, own, later, poems, rules))
+        return processors
+
+    def _next_lines(
+        self, sources: Sequence[str], length: int, processors: LogitsProcessorList, decoding: Decoding
+    ) -> tuple[list[str], torch.Tensor, torch.Tensor]:
+        """B lines, their log-likelihoods (B,) before any processor had its say, and how many tokens they have (B,)."""
+        pad_token_id = self.tokenizer.pad_token_id
+        batch = pad(encode(self.tokenizer, sources), pad_token_id).to(self.model.device)
+        output = self.model.generate(
+            input_ids=batch,  # (B, S)
+            attention_mask=(batch != pad_token_id).long(),
+            use_cache=True,  # the Trainer saves the config with False
+            # transformers 5 gives a T5's cache as many layers as the encoder has, and ours has fewer: this one grows
+            past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
+            max_new_tokens=length + 2,  # the characters, EOS, and the bare ▁ that SentencePiece may begin with
+            logits_processor=processors,
+            return_dict_in_generate=True,
+            output_logits=True,  # the model's own: nothing is computed a second time to score a poem
+            **decoding,
+        )
+        written = output.sequences[:, 1:]  # (B, T)
+        scores = token_log_likelihoods(written, output.logits, output.get("beam_indices"))  # (B, T)
+        real = written != pad_token_id
+        texts = self.tokenizer.batch_decode(output.sequences, skip_special_tokens=True)
+        lines = [text.replace(" ", "") for text in texts]
+        return lines, scores.masked_fill(~real, 0).sum(1).cpu(), real.sum(1).cpu()
+
+    @torch.inference_mode()
+    def log_likelihoods(
+        self, keyword_sets: Sequence[Sequence[str]], poems: Sequence[Sequence[str]], batch_size: int = 256
+    ) -> torch.Tensor:
+        """Mean log-probability (nats) of a token of each poem, its EOS tokens counted in: (N,).
+
+        Raises ValueError for a poem that has not four lines.
+        """
+        if any(len(poem) != 4 for poem in poems):
+            raise ValueError("a quatrain has four lines")
+        pairs = (
+            (source_text(keywords, poem[:i]), target_text(line))
+            for keywords, poem in zip(keyword_sets, poems, strict=True)
+            for i, line in enumerate(poem)
+        )
+        items = tokenize(self.tokenizer, pairs)
+        sums, counts = [], []
+        for start in range(0, len(items), batch_size):
+            batch = collate(items[start : start + batch_size], self.tokenizer.pad_token_id)
+            batch = {k: v.to(self.model.device) for k, v in batch.items()}
+            logits = self.model(**batch, use_cache=False).logits.float()  # (B, T, V)
+            losses = cross_entropy(logits.transpose(1, 2), batch["labels"], ignore_index=IGNORED, reduction="none")
+            sums.append(losses.sum(1))
+            counts.append((batch["labels"] != IGNORED).sum(1))
+        total = torch.cat(sums).view(-1, 4).sum(1)
+        return -(total / torch.cat(counts).view(-1, 4).sum(1)).cpu()
+
+
+def token_log_likelihoods(
+    written: torch.Tensor, logits: Sequence[torch.Tensor], beam_indices: torch.Tensor | None
+) -> torch.Tensor:
+    """Tokens (B, T), the model's logits of at least T steps, (rows, V) each -> log-probabilities (B, T).
+
+    As `compute_transition_scores`, without its copies of all logits. With beams, `beam_indices` (B, T) has the row that
+    each token was chosen in.
+    """
+    columns = []
+    for step, tokens in enumerate(written.unbind(1)):
+        scores = logits[step].float()
+        rows = (
+            torch.arange(len(tokens), device=tokens.device) if beam_indices is None else beam_indices[:, step].clamp(0)
+        )
+        columns.append(scores[rows, tokens] - scores.logsumexp(1)[rows])
+    return torch.stack(columns, 1)
+
+
+def check_request(keyword_sets: Sequence[Sequence[str]], form: str, n: int) -> None:
+    """Raise ValueError, in one clear line, for a request that cannot be met."""
+    if form not in FORMS:
+        raise ValueError(f"unknown form {form!r}: choose one of {', '.join(FORMS)}")
+    if n < 1:
+        raise ValueError(f"n must be at least 1, not {n}")
+    if not keyword_sets or not all(any(word.strip() for word in keywords) for keywords in keyword_sets):
+        raise ValueError("at least one keyword is needed to write a poem")

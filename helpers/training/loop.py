@@ -1,0 +1,186 @@
+"""The training loop: a contrastive loss, AdamW with warm-up and cosine, on one device or on many, and resumable.
+
+Accelerate knows about devices, number formats and processes; what is here knows about pairs.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs, set_seed
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+from transformers import get_cosine_schedule_with_warmup
+
+from helpers.clip.model import MAX_LOGIT_SCALE, contrastive_loss
+from helpers.clip.pairs import PairBatches
+from helpers.config import pick_device, pick_dtype
+from helpers.training.big_batch import InChunks, gather_embeds
+from helpers.training.runs import begin_run, check_resumable
+from helpers.training_config import TrainingConfig
+
+CHECKPOINTS, PROGRESS = "checkpoints", "progress.json"
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+Figures = dict[str, float]
+
+
+@dataclass
+class Progress:
+    """How far a run is. Goes into every checkpoint."""
+
+    step: int = 0
+    losses: list[float] = field(default_factory=list)  # one a step
+    epochs: list[Figures] = field(default_factory=list)  # one an epoch: its loss, and what `validate` returned
+
+
+def make_accelerator(device: str = "auto") -> Accelerator:
+    """Mixed precision where the hardware has it; more than one process if started by torchrun."""
+    device = pick_device(device)
+    formats = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "no"}
+    return Accelerator(
+        cpu=device == "cpu",
+        mixed_precision=formats[pick_dtype(device)],
+        step_scheduler_with_optimizer=False,  # one step of it a batch, however many processes share that
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=6))],  # all wait while one encodes a whole set
+    )
+
+
+def parameter_groups(parts: Iterable[tuple[Iterable[nn.Parameter], float]], weight_decay: float) -> list[dict]:
+    """(parameters, learning rate) -> AdamW's groups: matrices decay, biases, norms and the temperature do not."""
+    groups = []
+    for parameters, lr in parts:
+        parameters = list(parameters)
+        matrices, rest = ([p for p in parameters if (p.ndim > 1) == decays] for decays in (True, False))
+        groups += [{"params": matrices, "lr": lr, "weight_decay": weight_decay}, {"params": rest, "lr": lr}]
+    return [{"weight_decay": 0.0, **group} for group in groups if group["params"]]
+
+
+def fit(
+    accelerator: Accelerator,
+    model: nn.Module,
+    groups: list[dict],
+    pairs: Dataset,
+    batches: PairBatches,
+    config: TrainingConfig,
+    validate: Callable[[], Figures],
+    folder: Path,
+    loss: Loss = contrastive_loss,
+    workers: int = 0,
+) -> Progress:
+    """Train `model` from the last checkpoint in `folder` if there is one.
+
+    It is a CustomCLIP or what is left of one to train, its `ProjectionHeads` or its `LockedCLIP`.
+    `workers`: processes that prepare batches, worth their start only where that takes longer than indexing.
+    Returns the losses of all steps and, on the main process, the figures of all epochs, also those before a restart.
+    """
+    optimizer = torch.optim.AdamW(groups, fused=True)
+    total = config.epochs * len(batches)
+    schedule = get_cosine_schedule_with_warmup(optimizer, round(config.warmup * total), total)
+    logit_scale = model.logit_scale
+    if config.chunk_size:
+        model = InChunks(model, config.chunk_size)
+    model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
+    set_seed(config.seed, device_specific=True)  # each process draws its own dropout
+    progress = load_latest(accelerator, folder)
+
+    def learn(batch: dict[str, torch.Tensor]) -> float:
+        batch = {name: tensor.to(accelerator.device, non_blocking=True) for name, tensor in batch.items()}
+        value = loss(*map(gather_embeds, model(**batch)), logit_scale)
+        optimizer.zero_grad()
+        accelerator.backward(value)
+        accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+        optimizer.step()
+        schedule.step()
+        logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
+        return value.item()
+
+    loader = make_loader(pairs, batches, workers, accelerator.device)
+    bar = tqdm(total=total, initial=progress.step, unit="step", disable=not accelerator.is_main_process)
+    while progress.step < total:
+        epoch, done = divmod(progress.step, len(batches))
+        batches.start_at(epoch, skip=done)
+        model.train()
+        for batch in loader:
+            progress.losses.append(learn(batch))
+            progress.step += 1
+            bar.update()
+            bar.set_postfix(loss=f"{progress.losses[-1]:.3f}", **_shown(progress))
+            if progress.step % config.save_every == 0 and progress.step % len(batches):
+                save(accelerator, folder, progress)
+        if accelerator.is_main_process:
+            mean = sum(progress.losses[-len(batches) :]) / len(batches)
+            progress.epochs.append({"loss": mean, **validate()})
+            bar.set_postfix(loss=f"{mean:.3f}", **_shown(progress))
+        save(accelerator, folder, progress)
+    bar.close()
+    accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # gives the model its own forward back
+    return progress
+
+
+def make_loader(pairs: Dataset, batches: PairBatches, workers: int, device: torch.device) -> DataLoader:
+    """Batches as the dataset's `__getitems__` makes them; workers only where they get no copy of model and pictures."""
+    workers = workers if device.type == "cuda" and sys.platform == "linux" else 0
+    return DataLoader(
+        pairs,
+        batch_sampler=batches,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=device.type == "cuda",
+        collate_fn=lambda batch: batch,
+        generator=torch.Generator(),  # else it would draw a number from torch's own, and a restart would show
+    )
+
+
+def _shown(progress: Progress) -> dict[str, str]:
+    """What the progress bar says besides the loss: the first figure of the last epoch."""
+    figures = {name: value for name, value in (progress.epochs or [{}])[-1].items() if name != "loss"}
+    return {name: f"{value:.1f}" for name, value in list(figures.items())[:1]}
+
+
+def save(accelerator: Accelerator, folder: Path, progress: Progress) -> None:
+    """Write weights, optimizer, schedule, random states and progress; only a whole checkpoint gets its name."""
+    place = folder / CHECKPOINTS / f"step_{progress.step:07d}"
+    unfinished = place.with_suffix(".new")
+    accelerator.save_state(str(unfinished))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        (unfinished / PROGRESS).write_text(json.dumps(asdict(progress)), encoding="utf-8")
+        older = checkpoints(folder)
+        unfinished.rename(place)
+        for path in older:
+            shutil.rmtree(path)
+    accelerator.wait_for_everyone()
+
+
+def load_latest(accelerator: Accelerator, folder: Path) -> Progress:
+    """Go on from the last whole checkpoint, or begin."""
+    found = checkpoints(folder)
+    if not found:
+        return Progress()
+    accelerator.load_state(str(found[-1]))
+    return Progress(**json.loads((found[-1] / PROGRESS).read_text(encoding="utf-8")))
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Whole checkpoints, the oldest first."""
+    return sorted((folder / CHECKPOINTS).glob("step_???????"))
+
+
+def open_run(accelerator: Accelerator, folder: Path, settings: dict, resume: bool) -> None:
+    """Begin or resume a run in `folder`. Raises ValueError where this would lose or mix up something.
+
+    `settings` are whatever makes two runs the same run; they are kept in run.json.
+    """
+    if checkpoints(folder):
+        check_resumable(folder, settings, resume)
+    elif accelerator.is_main_process:
+        begin_run(folder, settings)

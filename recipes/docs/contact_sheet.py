@@ -1,0 +1,27 @@
+"""A contact sheet: photos with their keywords and poems, to look at.
+
+python -m recipes.docs.contact_sheet OUT.jpg IMAGE...
+"""
+
+from __future__ import annotations
+
+import sys
+
+from helpers.data.photos import load_image
+from helpers.gallery import gallery
+from helpers.pipeline.image_to_poem import ImageToPoem, PicturePoem
+
+
+def title(result: PicturePoem) -> str:
+    words = " ".join(f"{word} {score:.2f}" for word, score in result.keywords)
+    return f"{words}\n{result.poem}"
+
+
+def main() -> None:
+    out, *paths = sys.argv[1:]
+    images = [load_image(path) for path in paths]
+    gallery(images, [title(result) for result in ImageToPoem()(images)]).save(out)
+
+
+if __name__ == "__main__":
+    main()

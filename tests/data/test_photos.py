@@ -1,0 +1,235 @@
+"""`load_image`: the right pixels from every kind of file, one clear line for everything else."""
+
+import os
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers.data import photos as images
+from helpers.data.photos import MAX_SIDE, ImageError, load_image
+
+RED, WHITE, BLUE = (255, 0, 0), (255, 255, 255), (0, 0, 255)
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    """Not one input here may make the reader see a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def photo(width=64, height=48):
+    """Left half red, right half blue."""
+    picture = Image.new("RGB", (width, height), RED)
+    picture.paste(BLUE, (width // 2, 0, width, height))
+    return picture
+
+
+def assert_colour(picture, at, colour, tolerance=6):
+    assert np.abs(np.subtract(picture.getpixel(at), colour)).max() <= tolerance, (at, picture.getpixel(at))
+
+
+def stored_mode(path):
+    with Image.open(path) as picture:
+        return picture.mode
+
+
+def png_header(path, width, height):
+    """A PNG that states a size and has next to no data."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0")))
+    return path
+
+
+# The right pixels
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.bmp", "a.gif", "a.tif", "png_named.jpg"])
+def test_formats(tmp_path, name):
+    path = tmp_path / name
+    photo().save(path, format="PNG" if name == "png_named.jpg" else None)
+    picture = load_image(path)
+    assert (picture.mode, picture.size) == ("RGB", (64, 48))
+    assert_colour(picture, (10, 20), RED)
+    assert_colour(picture, (54, 20), BLUE)
+
+
+def test_path_may_be_text_and_file_may_go(tmp_path):
+    path = tmp_path / "秋 山.png"
+    photo().save(path)
+    picture = load_image(str(path))
+    path.unlink()
+    assert_colour(picture, (10, 20), RED)
+
+
+def test_cmyk_jpeg(tmp_path):
+    path = tmp_path / "cmyk.jpg"
+    photo().convert("CMYK").save(path)
+    assert stored_mode(path) == "CMYK"
+    picture = load_image(path)
+    assert_colour(picture, (10, 20), RED, tolerance=20)
+    assert_colour(picture, (54, 20), BLUE, tolerance=20)
+
+
+@pytest.mark.parametrize("name", ["deep.png", "deep.tif"])
+def test_sixteen_bits_are_scaled(tmp_path, name):
+    path = tmp_path / name
+    ramp = np.tile(np.linspace(0, 65535, 256).astype(np.uint16), (32, 1))
+    Image.fromarray(ramp).save(path)
+    assert stored_mode(path) == "I;16"
+    row = np.asarray(load_image(path))[16, :, 0].astype(int)
+    assert (row[0], row[-1]) == (0, 255)
+    assert (np.diff(row) >= 0).all() and len(set(row)) > 250
+    assert abs(row[128] - 128) <= 1
+
+
+def test_float_and_int_greys_are_stretched(tmp_path):
+    for dtype in (np.float32, np.int32):
+        path = tmp_path / f"{np.dtype(dtype)}.tif"
+        Image.fromarray(np.tile(np.arange(0, 6400, 100, dtype=dtype), (32, 1))).save(path)
+        row = np.asarray(load_image(path))[16, :, 0].astype(int)
+        assert (row[0], row[-1]) == (0, 255) and abs(row[32] - 130) <= 1
+
+
+def test_transparency_lies_over_white(tmp_path):
+    rgba = photo().convert("RGBA")
+    rgba.paste((0, 0, 0, 0), (0, 0, 64, 24))  # the upper half is see-through, its hidden colour black
+    rgba.paste((255, 0, 0, 128), (0, 24, 16, 48))
+    rgba.save(tmp_path / "rgba.png")
+    rgba.save(tmp_path / "rgba.webp", lossless=True)
+    rgba.convert("LA").save(tmp_path / "la.png")
+    keyed = photo()
+    keyed.paste((1, 2, 3), (0, 0, 64, 24))
+    keyed.save(tmp_path / "rgb_key.png", transparency=(1, 2, 3))
+    palette = keyed.quantize(3)
+    palette.save(tmp_path / "p.png", transparency=palette.getpixel((0, 0)))
+    palette.save(tmp_path / "p.gif", transparency=palette.getpixel((0, 0)))
+    for name in ("rgba.png", "rgba.webp", "la.png", "rgb_key.png", "p.png", "p.gif"):
+        picture = load_image(tmp_path / name)
+        assert picture.mode == "RGB"
+        assert_colour(picture, (32, 8), WHITE)
+        if name != "la.png":
+            assert_colour(picture, (54, 40), BLUE)
+    assert_colour(load_image(tmp_path / "rgba.png"), (8, 40), (255, 127, 127))
+
+
+def test_colour_key_is_applied_before_shrinking(tmp_path):
+    stripes = np.zeros((40, 3200, 3), np.uint8)  # every other column is black, and black is see-through
+    stripes[:, ::2] = RED
+    Image.fromarray(stripes).save(tmp_path / "key.png", transparency=(0, 0, 0))
+    assert_colour(load_image(tmp_path / "key.png"), (800, 10), (255, 127, 127), tolerance=12)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(tmp_path, orientation):
+    upright = photo()
+    upright.paste(WHITE, (0, 0, 32, 24))  # four corners, told apart: white, blue, red, blue-green
+    upright.paste((0, 200, 100), (32, 24, 64, 48))
+    how = Image.Transpose
+    undo = [None, how.FLIP_LEFT_RIGHT, how.ROTATE_180, how.FLIP_TOP_BOTTOM]
+    undo += [how.TRANSPOSE, how.ROTATE_90, how.TRANSVERSE, how.ROTATE_270]
+    turn = undo[orientation - 1]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    (upright.transpose(turn) if turn is not None else upright).save(
+        tmp_path / "t.jpg", exif=exif, quality=95, subsampling=0
+    )
+    picture = load_image(tmp_path / "t.jpg")
+    assert picture.size == (64, 48)
+    for at in ((10, 10), (54, 10), (10, 40), (54, 40)):
+        assert_colour(picture, at, upright.getpixel(at))
+
+
+def test_broken_exif_is_no_obstacle(tmp_path):
+    photo().save(tmp_path / "odd.jpg", exif=b"Exif\0\0II*\0garbage that is no directory")
+    assert load_image(tmp_path / "odd.jpg").size == (64, 48)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
+def test_animation_gives_first_frame(tmp_path, name):
+    frames = [Image.new("RGB", (32, 32), colour) for colour in (RED, BLUE, WHITE)]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], duration=100)
+    assert_colour(load_image(tmp_path / name), (16, 16), RED)
+
+
+@pytest.mark.parametrize("name", ["big.jpg", "big.png"])
+def test_large_is_shrunk(tmp_path, name):
+    photo(4000, 3000).save(tmp_path / name)
+    picture = load_image(tmp_path / name)
+    assert picture.size == (MAX_SIDE, 1200)
+    assert_colour(picture, (400, 600), RED)
+    assert_colour(picture, (1200, 600), BLUE)
+
+
+def test_large_jpeg_is_never_decoded_in_full(tmp_path, monkeypatch):
+    photo(6400, 4800).save(tmp_path / "big.jpg")
+    loaded = []
+    load = images.Image.Image.load
+    monkeypatch.setattr(images.Image.Image, "load", lambda self: loaded.append(self.size) or load(self))
+    load_image(tmp_path / "big.jpg")
+    assert max(loaded)[0] <= 3200
+
+
+# One clear line
+
+
+def bad_inputs(folder):
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_text("床前明月光", encoding="utf-8")
+    (folder / "folder.jpg").mkdir()
+    photo(300, 300).save(folder / "cut.jpg")
+    (folder / "cut.jpg").write_bytes((folder / "cut.jpg").read_bytes()[:900])
+    photo(300, 300).save(folder / "cut.png")
+    (folder / "cut.png").write_bytes((folder / "cut.png").read_bytes()[:200])
+    photo(15, 300).save(folder / "small.png")
+    photo(20, 4000).save(folder / "thread.png")
+    png_header(folder / "bomb_over_own_limit.png", 12_001, 10_000)  # Pillow would only warn
+    png_header(folder / "bomb_over_pillows_limit.png", 60_000, 60_000)  # Pillow would raise its own error
+    return {
+        "empty.jpg": "empty",
+        "text.jpg": "not a picture",
+        "folder.jpg": "folder",
+        "missing.jpg": "no such file",
+        "cut.jpg": "damaged",
+        "cut.png": "damaged",
+        "small.png": "too small",
+        "thread.png": "too narrow",
+        "bomb_over_own_limit.png": "megapixels",
+        "bomb_over_pillows_limit.png": "megapixels",
+    }
+
+
+def test_bad_files(tmp_path):
+    for name, reason in bad_inputs(tmp_path).items():
+        with pytest.raises(ImageError, match=reason) as caught:
+            load_image(tmp_path / name)
+        message = str(caught.value)
+        assert message.startswith(str(tmp_path / name)) and "\n" not in message
+
+
+def test_header_just_under_the_limit_passes_the_size_check(tmp_path):
+    with pytest.raises(ImageError, match="damaged"):  # between Pillow's limits, refused for its missing data
+        load_image(png_header(tmp_path / "big.png", 12_000, 10_000))
+
+
+def test_no_permission(tmp_path, monkeypatch):
+    path = tmp_path / "locked.jpg"
+    photo().save(path)
+    path.chmod(0)
+    if os.access(path, os.R_OK):  # root, and Windows, read it all the same
+
+        def refuse(*args, **kwargs):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(images.Image, "open", refuse)
+    with pytest.raises(ImageError, match="locked.jpg: no permission"):
+        load_image(path)

@@ -1,0 +1,130 @@
+"""keywords.ranking: the vocabulary file itself, word lists from outside, the ranking against plain loops."""
+
+import math
+import statistics
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from helpers.config import ASSETS
+from helpers.keywords.ranking import (
+    calibrated_scores,
+    load_vocabulary,
+    pick_diverse,
+    ranked,
+    read_words,
+    standard_scores,
+    word_bias,
+)
+from helpers.verse.constraint import is_han
+
+CATEGORIES = {
+    "sky", "light", "weather", "season", "mountain", "water", "forest", "flower", "plant", "land", "animal",
+    "building", "boat", "people", "object", "food",
+}  # fmt: skip
+
+
+def test_the_vocabulary() -> None:
+    rows = [line for line in (ASSETS / "keyword.txt").read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
+    vocabulary = load_vocabulary()
+    assert len(vocabulary) == len([row for row in rows if row]) >= 1000
+    assert [row for row in rows if row and len(row.split("\t")) != 3] == []
+    assert [word for word, n in Counter(keyword.word for keyword in vocabulary).items() if n > 1] == []
+    assert [k.word for k in vocabulary if not 1 <= len(k.word) <= 4 or not all(map(is_han, k.word))] == []
+    assert {keyword.category for keyword in vocabulary} == CATEGORIES
+    assert [k.word for k in vocabulary if not k.gloss.isascii() or k.gloss != k.gloss.strip() or not k.gloss] == []
+
+
+def test_the_poem_model_can_spell_the_vocabulary() -> None:
+    if not (ASSETS / "poem_t5" / "tokenizer.json").exists():
+        pytest.skip("no embedded poem model")
+    from transformers import PreTrainedTokenizerFast
+
+    known = PreTrainedTokenizerFast.from_pretrained(ASSETS / "poem_t5").get_vocab()
+    assert {char for keyword in load_vocabulary() for char in keyword.word} - set(known) == set()
+
+
+def test_read_words(tmp_path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_bytes("\ufeff春雨\r\n\r\n  明月 \n春雨\n\t\n青山".encode())
+    assert read_words(path) == read_words(str(path)) == ["春雨", "明月", "青山"]
+    for empty in ("", "\ufeff", " \n\t\n\n"):
+        path.write_text(empty, encoding="utf-8")
+        with pytest.raises(ValueError, match="words.txt: no words"):
+            read_words(path)
+    path.write_bytes("春雨".encode("gbk"))
+    with pytest.raises(ValueError, match="words.txt: not a text file in UTF-8"):
+        read_words(path)
+    with pytest.raises(OSError):
+        read_words(tmp_path / "missing.txt")
+
+
+def unit(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    vectors = rng.standard_normal(shape)
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def dot(a, b) -> float:
+    return math.fsum(float(x) * float(y) for x, y in zip(a, b, strict=True))
+
+
+def test_scores_equal_a_plain_loop() -> None:
+    rng = np.random.default_rng(0)
+    images, texts, reference = unit(rng, 3, 8), unit(rng, 20, 8), unit(rng, 7, 8)
+    bias = [sum(dot(text, picture) for picture in reference) / 7 for text in texts]
+    scores = [[dot(image, text) - b for text, b in zip(texts, bias, strict=True)] for image in images]
+    assert word_bias(texts, reference) == pytest.approx(np.array(bias), abs=1e-6)
+    assert calibrated_scores(images, texts, reference) == pytest.approx(np.array(scores), abs=1e-6)
+    spread = [statistics.pstdev(dot(text, picture) for picture in reference) for text in texts]
+    assert standard_scores(images, texts, reference) == pytest.approx(np.array(scores) / spread, abs=1e-4)
+
+
+def test_standard_scores_favour_the_word_that_seldom_moves() -> None:
+    texts = np.array([[1, 0], [0, 0.3]], dtype=np.float32)  # the first word swings widely, the second hardly
+    reference = np.array([[0.9, 0.1], [-0.9, -0.1], [0.9, 0.1], [-0.9, -0.1]], dtype=np.float32)
+    image = np.array([[0.9, 0.4]], dtype=np.float32)
+    assert calibrated_scores(image, texts, reference).argmax() == 0
+    assert standard_scores(image, texts, reference).argmax() == 1
+
+
+def test_calibration_takes_down_a_word_that_fits_everything() -> None:
+    reference = np.eye(3, dtype=np.float32)
+    texts = np.array([[0.6, 0.57, 0.56], [0.5, 0, 0]], dtype=np.float32)  # one for all, one for the first alone
+    image = reference[:1]
+    assert (image @ texts.T).argmax() == 0 and calibrated_scores(image, texts, reference).argmax() == 1
+
+
+def diverse_by_hand(scores, words, embeds, k, near) -> list[int]:
+    chosen = []
+    for index in sorted(range(len(words)), key=lambda i: -scores[i]):
+        distinct = all(not set(words[index]) & set(words[other]) for other in chosen)
+        if distinct and all(dot(embeds[index], embeds[other]) < near for other in chosen):
+            chosen.append(index)
+    return chosen[:k]
+
+
+@pytest.mark.parametrize("near", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("k", [1, 5, 100])
+def test_choice_equals_a_plain_loop(near: float, k: int) -> None:
+    rng = np.random.default_rng(k)
+    words = ["".join(rng.choice(list("山水风花雪月云雨江河日夜"), 2)) for _ in range(40)]
+    embeds, scores = unit(rng, 40, 4), rng.standard_normal(40)
+    chosen = pick_diverse(scores, words, embeds, k, near=near)
+    assert chosen == diverse_by_hand(scores, words, embeds, k, near) and all(type(i) is int for i in chosen)
+
+
+def test_near_synonyms_and_shared_characters_give_way() -> None:
+    words = ["明月", "玉盘", "月色", "青山", "飞鸟"]
+    embeds = np.array([[1, 0, 0], [0.95, 0.312, 0], [0, 1, 0], [0, 0.6, 0.8], [0, 0, 1]], dtype=np.float32)
+    scores = np.array([0.5, 0.4, 0.3, 0.2, 0.1])
+    assert pick_diverse(scores, words, embeds, 3) == [0, 3, 4]  # 玉盘 is near 明月, 月色 shares 月
+    assert pick_diverse(scores, words, embeds, 3, near=0.96) == [0, 1, 3]
+    assert pick_diverse(scores[::-1], words, embeds, 2) == [4, 3]
+    assert pick_diverse(scores, words, embeds, 5) == [0, 3, 4]  # fewer are far enough apart
+
+
+def test_ranked() -> None:
+    assert ranked(["春", "夏", "秋"], np.array([0.1, -0.2, 0.3])) == [("秋", 0.3), ("春", 0.1), ("夏", -0.2)]
+    with pytest.raises(ValueError):
+        ranked(["春"], np.array([0.1, 0.2]))

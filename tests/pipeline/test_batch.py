@@ -1,0 +1,180 @@
+"""Poems for many pictures: names, blocks, failures. The models are fakes here."""
+
+import os
+import sys
+import threading
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers.commands.shared import picture_names
+from helpers.options import PoemOptions
+from helpers.pipeline.batch import PoemJob, Row, poem_blocks
+from helpers.pipeline.image_to_poem import PicturePoem, ScoredWord, batch
+from helpers.pipeline.names import card_paths, marked_card_path, matches
+from helpers.poems.writer import Poem
+
+LINES = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")
+
+
+class FakePipeline:
+    """One poem for all, its keyword the width of the picture; wide pictures, or many, are too much for it."""
+
+    def __init__(self, widest: int = 10_000, most: int = 10_000) -> None:
+        self.widest, self.most = widest, most
+        self.calls: list[list[int]] = []
+
+    def __call__(self, images, *, keywords=None, options=None) -> list[PicturePoem]:
+        widths = [image.width for image in images]
+        self.calls.append(widths)
+        self.options = options
+        if keywords == ("?",):
+            raise ValueError("cannot spell ?")
+        if len(images) > self.most or max(widths) > self.widest:
+            raise RuntimeError("out of\nmemory")
+        words = [[ScoredWord(keywords[0] if keywords else str(width), 1.0)] for width in widths]
+        return [PicturePoem(row, [row[0].word], [Poem(LINES, (row[0].word,), -1.0)]) for row in words]
+
+
+def save_photo(path: Path, width: int = 32) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(width).integers(0, 256, (24, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def ten_photos(folder: Path) -> list[str]:
+    """In the order of their names, each a pixel wider than the one before."""
+    return [str(save_photo(folder / f"{i}.png", 30 + i)) for i in range(10)]
+
+
+@pytest.fixture
+def photos(tmp_path) -> list[str]:
+    return ten_photos(tmp_path / "photos")
+
+
+def answer(names: list[str], pipeline: FakePipeline, batch_size: int = 64, **wishes) -> list[dict]:
+    blocks = poem_blocks([Row(name) for name in names], PoemJob(batch_size=batch_size, **wishes), lambda: pipeline)
+    return [record for block in blocks for record in block]
+
+
+# --- names ---
+
+
+def test_folders_and_patterns(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.JPG", "a.png", "sub/c.jpeg", "notes.txt", "lake [1].jpg"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    assert matches(".") == ["./a.png", "./b.JPG", "./lake [1].jpg", "./sub/c.jpeg"]
+    assert matches("**/*.jp*g") == ["lake [1].jpg", "sub/c.jpeg"]
+    assert matches("lake [1].jpg") == ["lake [1].jpg"]
+    assert matches("missing.jpg") == ["missing.jpg"]  # whoever reads it complains
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right of their own there")
+def test_links_lead_to_no_picture_twice(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_photo(Path("photos/a.png"))
+    Path("photos/self").symlink_to(".")
+    Path("photos/b.png").symlink_to("a.png")
+    assert matches("photos") == ["photos/a.png", "photos/b.png"]
+    assert picture_names(["photos", "photos/**/*.png", "photos/self/a.png"]) == (["photos/a.png"], 0)
+
+
+def test_hidden_files_of_a_folder_are_left_out(tmp_path) -> None:
+    for name in ("a.png", "._a.png", ".thumbnails/a.png"):
+        save_photo(tmp_path / name)
+    assert matches(str(tmp_path)) == [str(tmp_path / "a.png")]
+
+
+def test_cards_have_names_of_their_own(tmp_path) -> None:
+    names = ["a/lake.jpg", "b/Lake.png", "a/sea.jpg"]
+    cards = card_paths(names, tmp_path)
+    assert cards[2] == tmp_path / "sea_poem.png"
+    assert len({str(card).casefold() for card in cards}) == 3
+    assert card_paths(names[::-1], tmp_path) == cards[::-1]
+    assert cards[:2] == [marked_card_path(name, tmp_path) for name in names[:2]]
+
+
+# --- blocks ---
+
+
+def test_pictures_are_answered_in_order_and_in_blocks(photos) -> None:
+    pipeline = FakePipeline()
+    found = answer(photos, pipeline, batch_size=4)
+    assert [record["image"] for record in found] == photos
+    assert [record["keywords"][0]["word"] for record in found] == [str(30 + i) for i in range(10)]
+    assert [len(call) for call in pipeline.calls] == [4, 4, 2]
+
+
+def test_the_next_block_is_decoded_while_the_model_works(photos, monkeypatch) -> None:
+    decode, seen = batch.decode, {name: threading.Event() for name in photos}
+    monkeypatch.setattr(batch, "decode", lambda row: (seen[row.name].set(), decode(row))[1])
+
+    class Waiting(FakePipeline):
+        def __call__(self, images, **wishes):
+            following = 2 * (len(self.calls) + 1)  # blocks of two
+            assert all(seen[name].wait(10) for name in photos[following : following + 2])
+            return super().__call__(images, **wishes)
+
+    assert len(answer(photos, Waiting(), batch_size=2)) == 10
+
+
+def test_a_picture_that_the_model_fails_on_stops_no_other(photos) -> None:
+    found = answer(photos, FakePipeline(widest=38), batch_size=4)
+    assert ["error" in record for record in found] == [False] * 9 + [True]
+    assert found[9] == {"image": photos[9], "error": f"{photos[9]}: RuntimeError: out of memory"}
+
+
+def test_a_block_that_is_too_large_is_done_one_by_one_and_said_so(photos, capsys) -> None:
+    found = answer(photos, FakePipeline(most=1), batch_size=5)
+    assert all(record["poem"] == list(LINES) for record in found)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and all("5 pictures" in line and "RuntimeError: out of memory" in line for line in said)
+
+
+def test_without_cards_a_photo_is_forgotten_when_it_has_its_poem(photos) -> None:
+    class Watching(FakePipeline):
+        before: tuple[weakref.ref, ...] = ()
+
+        def __call__(self, images, **wishes):
+            assert not any(image() for image in self.before)
+            self.before = tuple(weakref.ref(image) for image in images)
+            return super().__call__(images, **wishes)
+
+    found = answer(photos, Watching(), batch_size=2)
+    assert [record.get("error") for record in found] == [None] * 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such names cannot be made elsewhere")
+def test_a_name_that_is_not_utf8_is_a_failure_of_its_own(photos) -> None:
+    name = os.fsdecode(os.fsencode(Path(photos[0]).parent) + b"/1\xff.png")
+    Path(photos[0]).rename(name)
+    found = answer([name, *photos[1:]], FakePipeline(), batch_size=4)
+    assert ["error" in record for record in found] == [True] + [False] * 9
+    assert all(text.encode() and "1\\udcff.png" in text for text in found[0].values())
+
+
+def test_a_request_that_no_picture_can_meet_ends_the_job(photos) -> None:
+    pipeline = FakePipeline()
+    with pytest.raises(ValueError, match="cannot spell"):
+        answer(photos, pipeline, batch_size=5, keywords=("?",))
+    assert len(pipeline.calls) == 2
+
+
+def test_the_line_that_opens_a_poem_is_credited(photos) -> None:
+    from helpers.keywords.lines import Line
+    from helpers.pipeline.candidates import ContinuedPoem
+
+    line = Line(LINES[0], "王之涣", "登鹳雀楼")
+    continued = ContinuedPoem(LINES, ("日",), -1.0, opening=line)
+
+    def pipeline(images, **wishes) -> list[PicturePoem]:
+        return [PicturePoem([ScoredWord("日", 1.0)], ["日"], [continued]) for _ in images]
+
+    (record,) = answer(photos[:1], pipeline, options=PoemOptions(way="lines"))
+    assert record["opening"] == {"text": LINES[0], "author": "王之涣", "title": "登鹳雀楼"}

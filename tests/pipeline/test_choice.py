@@ -1,0 +1,53 @@
+"""pipeline.choice: rules first, then the picture and the likelihood."""
+
+import numpy as np
+import pytest
+
+from helpers.options import PoemOptions
+from helpers.pipeline.choice import best_first, broken_rules, image_text_fit, standardise, total_scores
+
+GOOD = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
+
+
+def test_fit_is_the_cosine_beyond_the_texts_own_mean() -> None:
+    rng = np.random.default_rng(0)
+    images, texts, references = rng.normal(size=(2, 5)), rng.normal(size=(2, 3, 5)), rng.normal(size=(7, 5))
+    fit = image_text_fit(images, texts, references)
+    expected = texts[1, 2] @ images[1] - np.mean([texts[1, 2] @ reference for reference in references])
+    assert fit.shape == (2, 3) and fit[1, 2] == pytest.approx(expected)
+
+
+def test_standardised_rows() -> None:
+    rows = standardise(np.array([[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]]))
+    assert rows[0].mean() == pytest.approx(0) and rows[0].std() == pytest.approx(1) and not rows[1].any()
+
+
+def test_picture_and_likelihood_both_count_the_picture_more() -> None:
+    fit, likelihood = np.array([[0.0, 1.0]]), np.array([[-1.0, -2.0]])
+    assert total_scores(fit, likelihood).argmax() == 1
+    assert total_scores(np.zeros((1, 2)), likelihood).argmax() == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "broken"),
+    [
+        (GOOD, 0),
+        ([*GOOD[:3], "更上一层山"], 2),  # no rhyme, and 山 again
+        ([*GOOD[:3], "更上一层塔"], 1),  # no rhyme
+        (["白日依山尽", "悠悠入海流", *GOOD[2:]], 0),  # doubled once
+        (["白日依山尽", "悠悠入海流", "欲穷处处目", GOOD[3]], 1),  # and again
+        (["白日依水尽", *GOOD[1:]], 1),  # level and oblique out of order
+    ],
+)
+def test_rules_that_were_asked_for(lines, broken) -> None:
+    assert broken_rules(lines, PoemOptions(form="5x4")) == broken
+
+
+def test_rules_that_were_not() -> None:
+    assert broken_rules([*GOOD[:3], "更上一层塔"], PoemOptions(rhyme=False)) == 0
+    assert broken_rules(["白日依水尽", *GOOD[1:]], PoemOptions(tone=False)) == 0
+
+
+def test_a_broken_rule_outweighs_any_score() -> None:
+    totals, broken = np.array([[0.1, 9.0, 0.2]]), np.array([[0, 1, 0]])
+    assert best_first(totals, broken).tolist() == [[2, 0, 1]]

@@ -1,0 +1,158 @@
+"""pipeline.image_to_poem and helpers.pipeline.candidates with the embedded models: stages, ways, choice."""
+
+import numpy as np
+import pytest
+
+from helpers.config import ASSETS
+from helpers.data.photos import load_image
+from helpers.keywords.lines import Line, load_lines
+from helpers.options import WAYS, PoemOptions
+from helpers.pipeline.candidates import FUNCTIONS, ContinuedPoem, suits
+from helpers.pipeline.choice import broken_rules
+from helpers.pipeline.image_to_poem import ImageToPoem
+from helpers.verse.constraint import check
+
+PHOTOS = [ASSETS / "photos" / name for name in ("sea_sunrise.jpg", "lotus.jpg")]
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> ImageToPoem:
+    return ImageToPoem()
+
+
+@pytest.fixture(scope="module")
+def image_embeds(pipeline) -> np.ndarray:
+    return pipeline.encoder.encode_images([load_image(path) for path in PHOTOS])
+
+
+@pytest.fixture(scope="module")
+def words(pipeline, image_embeds) -> list:
+    return pipeline.keywords(image_embeds, 4)
+
+
+def test_every_way_has_a_function() -> None:
+    assert tuple(FUNCTIONS) == WAYS
+
+
+@pytest.mark.parametrize("form", ["5x4", "7x4"])
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_keeps_the_form(pipeline, image_embeds, words, way, form) -> None:
+    results = pipeline.poems(image_embeds, words, PoemOptions(form=form, way=way, n=3))
+    assert [len(result.candidates) for result in results] == [3, 3]
+    for poem in (poem for result in results for poem in result.candidates):
+        found = check(poem.lines)
+        assert found["form"] == form and not found["repeats"]
+
+
+def test_the_call_is_its_stages(pipeline, image_embeds, words) -> None:
+    options = PoemOptions(form="5x4", n=3, seed=1)
+    images = [load_image(path) for path in PHOTOS]
+    by_stages, at_once = pipeline.poems(image_embeds, words, options), pipeline(images, options=options)
+    assert [(r.keywords, r.poem.lines) for r in by_stages] == [(r.keywords, r.poem.lines) for r in at_once]
+
+
+def test_the_plan_orders_the_words(pipeline, image_embeds, words) -> None:
+    for result in pipeline.poems(image_embeds, words, PoemOptions(form="5x4", n=1)):
+        assert sorted(result.plan) == sorted(word for word, _ in result.keywords)
+        assert result.poem.keywords == tuple(result.plan)
+
+
+def test_a_keyword_a_line_stands_in_its_line(pipeline, image_embeds, words) -> None:
+    results = pipeline.poems(image_embeds, words, PoemOptions(n=2, keyword_per_line=True))
+    hits = [word in line for r in results for p in r.candidates for word, line in zip(r.plan, p.lines, strict=True)]
+    assert np.mean(hits) > 0.8
+
+
+def test_candidates_are_in_order_of_rules_then_score(pipeline, image_embeds, words) -> None:
+    """By the very score that chose: here it is the order that is tested, not the quality."""
+    options = PoemOptions(form="5x4", n=8)
+    (result, _) = pipeline.poems(image_embeds, words, options)
+    likelihoods = np.array([poem.log_likelihood for poem in result.candidates])
+    totals = pipeline.total_scores(image_embeds[:1], [poem.lines for poem in result.candidates], likelihoods)[0]
+    broken = [broken_rules(poem.lines, options) for poem in result.candidates]
+    order = list(zip(broken, -totals, strict=True))
+    assert order == sorted(order) and len(set(order)) == 8
+
+
+def test_a_found_line_opens_the_poem_and_is_named(pipeline, image_embeds, words) -> None:
+    known = {line.text: line for line in load_lines()}
+    results = pipeline.poems(image_embeds, words, PoemOptions(form="5x4", n=4, way="lines"))
+    for poem in (poem for result in results for poem in result.candidates):
+        assert isinstance(poem, ContinuedPoem) and poem.lines[0] == poem.opening.text
+        assert known[poem.lines[0]] == poem.opening
+    assert results[0].poem.opening != results[1].poem.opening
+
+
+def test_the_nearest_lines_are_taken(pipeline, image_embeds, words) -> None:
+    index = pipeline.openings("5x4")
+    queries = image_embeds - pipeline.reference_embeds.mean(0)
+    best = [{line.text for line, _ in row} for row in index.search(queries, 3)]
+    poems = FUNCTIONS["lines"](pipeline, image_embeds, [["山"], ["水"]], PoemOptions(form="5x4", n=3, way="lines"))
+    assert [{poem.lines[0] for poem in row} for row in poems] == best
+
+
+def test_too_few_lines(pipeline, image_embeds, words) -> None:
+    with pytest.raises(ValueError, match="lines to begin a poem"):
+        FUNCTIONS["lines"](pipeline, image_embeds, [["山"], ["水"]], PoemOptions(n=10_001, way="lines"))
+
+
+def test_guided_drafts_share_the_lines_that_fitted_best(pipeline, image_embeds, words) -> None:
+    """Of eight drafts two go on after each line, so at most two different third lines are left."""
+    plans = [[word for word, _ in row] for row in words]
+    for poems in FUNCTIONS["guided"](pipeline, image_embeds, plans, PoemOptions(form="5x4", n=8, way="guided")):
+        assert len(poems) == 8 and len({poem.lines[:3] for poem in poems}) <= 2
+        assert len({poem.lines for poem in poems}) > 2
+
+
+def test_guidance_changes_what_is_written(pipeline, image_embeds, words) -> None:
+    """The same words, so the same numbers, and two pictures: only the picture can make the difference."""
+    same = [["春", "山"], ["春", "山"]]
+    options = PoemOptions(form="5x4", n=8)
+    free, led = FUNCTIONS["keywords"], FUNCTIONS["guided"]
+    lines = lambda way: [[poem.lines for poem in row] for row in way(pipeline, image_embeds, same, options)]  # noqa: E731
+    (first, second), (third, fourth) = lines(free), lines(led)
+    assert first == second and third != fourth
+
+
+@pytest.mark.parametrize(
+    ("text", "suitable"),
+    [
+        ("白日依山尽", True),
+        ("白日依山尽了", False),
+        ("白日依白尽", False),
+        ("平平平平平", False),
+        ("白日依龘尽", False),
+    ],
+)
+def test_lines_to_begin_with(text, suitable) -> None:
+    assert suits(Line(text), "5x4", {"龘"}) is suitable
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"form": "9x9"},
+        {"n": 0},
+        {"n": "2"},
+        {"seed": -1},
+        {"seed": None},
+        {"seed": 2**63},
+        {"way": "magic"},
+        {"way": "lines", "acrostic": "春"},
+    ],
+)
+def test_wishes_that_cannot_be_met(wrong) -> None:
+    with pytest.raises(ValueError):
+        PoemOptions(**wrong)
+
+
+def test_openings_must_fit(pipeline) -> None:
+    for openings in (["白日依山尽"], ["白日依山尽", "黄河"]):
+        with pytest.raises(ValueError, match="opening"):
+            pipeline.writer.write_batch([["山"], ["水"]], "5x4", openings=openings)
+
+
+def test_empty_keywords_are_refused(pipeline) -> None:
+    for keywords in ([], ["春", ""], [" "]):
+        with pytest.raises(ValueError, match="keyword"):
+            pipeline([load_image(PHOTOS[0])], keywords=keywords)

@@ -1,0 +1,153 @@
+"""poems.corpus: what counts as a quatrain, both corpora read from files made here, and written again."""
+
+import json
+
+import pytest
+
+from helpers.config import ASSETS
+from helpers.poems.corpus import Quatrain, is_quatrain, read_ccpc, read_chinese_poetry, read_split, write_ccpc
+
+HERON_TOWER = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")  # 王之涣《登鹳雀楼》
+NIGHT_THOUGHTS = ("床前明月光", "疑是地上霜", "举头望明月", "低头思故乡")  # 李白《静夜思》
+BAIDI = ("朝辞白帝彩云间", "千里江陵一日还", "两岸猿声啼不住", "轻舟已过万重山")  # 李白《早发白帝城》
+AUTUMN = ("空山新雨后", "天气晚来秋", "明月松间照", "清泉石上流")  # 王维《山居秋暝》
+
+
+@pytest.mark.parametrize(
+    "lines, verdict",
+    [
+        (HERON_TOWER, True),
+        (list(BAIDI), True),
+        (HERON_TOWER[:3], False),
+        (HERON_TOWER * 2, False),  # eight lines: regulated verse
+        ((*HERON_TOWER[:3], BAIDI[0]), False),  # mixed lengths
+        (("白日依山", "黄河入海", "欲穷千里", "更上层楼"), False),  # four characters
+        ((*HERON_TOWER[:3], "更上一层□"), False),  # a character lost in the source
+        ((*HERON_TOWER[:3], "更上一层,"), False),
+        ((), False),
+    ],
+)
+def test_is_quatrain(lines, verdict) -> None:
+    assert is_quatrain(lines) is verdict
+
+
+def test_form() -> None:
+    assert (Quatrain(HERON_TOWER).form, Quatrain(BAIDI).form) == ("5x4", "7x4")
+
+
+def write_json(path, rows) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+
+
+def test_read_ccpc(tmp_path) -> None:
+    rows = [
+        {
+            "dynasty": "Tang",
+            "author": "王之涣",
+            "content": "|".join(HERON_TOWER),
+            "title": "登鹳雀楼",
+            "keywords": "白日 黄河",
+        },
+        {"content": "|".join(HERON_TOWER[:3]), "title": "少一句", "author": "", "keywords": ""},
+        {"content": "|".join(BAIDI)},
+    ]
+    path = tmp_path / "ccpc.json"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    heron = Quatrain(HERON_TOWER, "登鹳雀楼", "王之涣", ("白日", "黄河"), "Tang")
+    assert read_ccpc(path) == [heron, Quatrain(BAIDI)]
+
+
+def test_read_chinese_poetry(tmp_path) -> None:
+    heron = {
+        "title": "登鸛雀樓",
+        "author": "王之渙",
+        "paragraphs": ["白日依山盡，黃河入海流。", "欲窮千里目，更上一層樓。"],
+    }
+    leftover = {"title": "馀", "author": "甲", "paragraphs": ["餘霞散成綺，馀香入夢來。", "欲窮千里目，更上一層樓？"]}
+    regulated = {"title": "律詩", "author": "乙", "paragraphs": heron["paragraphs"] * 2}
+    damaged = {"title": "缺字", "author": "丙", "paragraphs": ["白日依□盡，黃河入海流。", "欲窮千里目，更上一層樓。"]}
+    longer = {
+        "title": "早發白帝城",
+        "author": "李白",
+        "paragraphs": ["朝辭白帝彩雲間，千里江陵一日還。兩岸猿聲啼不住，輕舟已過萬重山。"],
+    }
+    write_json(tmp_path / "json" / "poet.tang.0.json", [heron, regulated, damaged, leftover])
+    write_json(tmp_path / "json" / "poet.song.0.json", [longer])
+    write_json(tmp_path / "json" / "poet.tang.1000.json", [heron | {"title": "又"}])
+    write_json(
+        tmp_path / "json" / "authors.tang.json",
+        [heron | {"paragraphs": ["床前明月光，疑是地上霜。舉頭望明月，低頭思故鄉。"]}],
+    )
+    write_json(
+        tmp_path / "error" / "poet.tang.0.json", [{"paragraphs": ["床前明月光，疑是地上霜。舉頭望明月，低頭思故鄉。"]}]
+    )
+    assert list(read_chinese_poetry(tmp_path)) == [
+        Quatrain(BAIDI, "早发白帝城", "李白", dynasty="Song"),
+        Quatrain(HERON_TOWER, "登鹳雀楼", "王之涣", dynasty="Tang"),
+        Quatrain(("余霞散成绮", "余香入梦来", "欲穷千里目", "更上一层楼"), "余", "甲", dynasty="Tang"),
+    ]
+
+
+def test_ccpc_there_and_back(tmp_path) -> None:
+    poems = [
+        Quatrain(HERON_TOWER, "登鹳雀楼", "王之涣", ("白日", "黄河"), "Tang"),
+        Quatrain(BAIDI),
+        Quatrain(AUTUMN, dynasty="Song"),
+    ]
+    path = tmp_path / "poems.json"
+    write_ccpc(iter(poems), path)
+    assert read_ccpc(path) == poems
+    first, *rest = path.read_text(encoding="utf-8").splitlines()
+    assert len(rest) == 2 and json.loads(first) == {
+        "dynasty": "Tang",
+        "author": "王之涣",
+        "content": "白日依山尽|黄河入海流|欲穷千里目|更上一层楼",
+        "title": "登鹳雀楼",
+        "keywords": "白日 黄河",
+    }
+    assert "登鹳雀楼" in first  # to be read by people too
+
+
+def test_read_split(tmp_path) -> None:
+    """By CCPC's names, and by ones that have a split's name in the middle of a word."""
+    for names in ("ccpc_{}_v1.0.json", "quatrains_{}.json"):
+        folder = tmp_path / names[:4]
+        folder.mkdir()
+        for split, lines in {"train": HERON_TOWER, "valid": BAIDI, "test": AUTUMN}.items():
+            write_ccpc([Quatrain(lines)], folder / names.format(split))
+        assert read_split(folder, "train") == [Quatrain(HERON_TOWER)]
+        assert read_split(str(folder), "valid") == [Quatrain(BAIDI)]
+        assert read_split(folder, "test") == [Quatrain(AUTUMN)]
+
+
+def test_splits_that_cannot_be_read(tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"should hold one file \*_train\*\.json .* not 0"):
+        read_split(tmp_path / "missing", "train")
+    for number in (1, 2):
+        write_ccpc([Quatrain(HERON_TOWER)], tmp_path / f"poems_train_{number}.json")
+    with pytest.raises(ValueError, match="not 2"):
+        read_split(tmp_path, "train")
+    eight = {"content": "|".join(HERON_TOWER * 2)}
+    (tmp_path / "poems_valid.json").write_text(json.dumps(eight), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"poems_valid\.json holds no quatrain"):
+        read_split(tmp_path, "valid")
+
+
+@pytest.mark.parametrize(("split", "size"), [("train", 8000), ("valid", 500), ("test", 500)])
+def test_the_shipped_splits(split: str, size: int) -> None:
+    poems = read_split(ASSETS / "poems", split)
+    assert len({poem.lines for poem in poems}) == size
+    for poem in poems:
+        assert 1 <= len(poem.keywords) <= 5 and poem.dynasty in ("Tang", "Song")
+        assert all(any(word in line for line in poem.lines) for word in poem.keywords), poem
+
+
+@pytest.mark.parametrize("row", ['{"title": "无题"}', "[1, 2]", "no json", '{"content": 3}'])
+def test_a_line_that_is_no_poem_is_named(row: str, tmp_path) -> None:
+    path = tmp_path / "ccpc.json"
+    path.write_text(
+        json.dumps({"content": "|".join(HERON_TOWER), "keywords": None}) + "\n" + row + "\n", encoding="utf-8"
+    )
+    with pytest.raises(ValueError, match="ccpc.json, line 2: not a poem as THU-CCPC writes them"):
+        read_ccpc(path)

@@ -1,0 +1,90 @@
+"""poems.next_line: the texts of the T5, their ids by a plain loop, pairs of a poem, padded batches."""
+
+from collections import Counter
+
+from helpers.poems.corpus import Quatrain
+from helpers.poems.next_line import IGNORED, collate, encode, line_pairs, pad, source_text, target_text, tokenize
+from helpers.poems.words import count_words
+from helpers.poems.writer import character_tokenizer
+from tests.poems.test_corpus import AUTUMN, HERON_TOWER
+
+CHARACTERS = list(dict.fromkeys("".join(HERON_TOWER + AUTUMN)))
+
+
+def told(source: str) -> list[str]:
+    """The keywords of a source."""
+    return source.partition("</s>")[0].removeprefix("关键词:").split(" ")
+
+
+def test_the_texts_of_the_t5() -> None:
+    lines = ["春山新雨后", "天气晚来秋", "明月松间照"]
+    expected = "关键词:春日 细雨 余晖</s>春山新雨后</s>天气晚来秋</s>明月松间照</s>"
+    assert source_text(["春日", "细雨", "余晖"], lines) == expected
+    assert source_text(["春日"], []) == "关键词:春日</s>"
+    assert target_text("清泉石上流") == "清泉石上流</s>"
+
+
+def test_input_ids_equal_a_plain_loop() -> None:
+    symbols = dict.fromkeys(["<pad>", "</s>", "<unk>", *"关键词:", " ", *CHARACTERS])
+    vocabulary = {symbol: number for number, symbol in enumerate(symbols)}
+
+    def by_hand(text: str) -> list[int]:
+        ids = []
+        for n, part in enumerate(text.split("</s>")):
+            ids += [vocabulary["</s>"]] * (n > 0) + [vocabulary.get(char, 2) for char in part]
+        return ids
+
+    texts = [source_text(["明月", "龘"], AUTUMN[:3]), source_text(["秋"], []), target_text(AUTUMN[3])]
+    tokenizer = character_tokenizer(CHARACTERS)
+    assert tokenizer.get_vocab() == vocabulary
+    assert encode(tokenizer, texts) == [by_hand(text) for text in texts]
+    assert encode(tokenizer, ["龘</s>"]) == [[2, 1]]
+
+
+def test_four_pairs_of_a_poem_with_keywords() -> None:
+    poem = Quatrain(HERON_TOWER, keywords=("黄河", "白日"))
+    sources = [source_text(["黄河", "白日"], HERON_TOWER[:n]) for n in range(4)]
+    assert list(line_pairs([poem], Counter())) == list(
+        zip(sources, [f"{line}</s>" for line in HERON_TOWER], strict=True)
+    )
+
+
+def test_words_are_drawn_anew_for_every_line() -> None:
+    poems = [Quatrain(AUTUMN)] * 20
+    counts = count_words(poems)
+    pairs = list(line_pairs(poems, counts, seed=1))
+    assert [target for _, target in pairs] == [f"{line}</s>" for line in AUTUMN] * 20
+    assert [source.partition("</s>")[2] for source, _ in pairs[:4]] == [
+        "".join(f"{line}</s>" for line in AUTUMN[:n]) for n in range(4)
+    ]
+    assert all(any(word in line for line in AUTUMN) for source, _ in pairs for word in told(source))
+    assert len({tuple(told(source)) for source, _ in pairs[:4]}) > 1
+    assert list(line_pairs(poems, counts, seed=1)) == pairs != list(line_pairs(poems, counts, seed=2))
+
+
+def test_a_poem_of_rare_words_gets_the_head_of_a_line() -> None:
+    words = {tuple(told(source)) for source, _ in line_pairs([Quatrain(AUTUMN)] * 30, Counter())}
+    assert words == {(line[:2],) for line in AUTUMN}
+
+
+def test_tokenize() -> None:
+    tokenizer = character_tokenizer(CHARACTERS)
+    pairs = [(source_text(["明月"], AUTUMN[:1]), target_text(AUTUMN[1])), (source_text(["秋"], []), target_text("山"))]
+    items = tokenize(tokenizer, iter(pairs))
+    assert items == [
+        {"input_ids": encode(tokenizer, [source])[0], "labels": encode(tokenizer, [target])[0]}
+        for source, target in pairs
+    ]
+    assert [(len(item["input_ids"]), len(item["labels"])) for item in items] == [(4 + 2 + 1 + 5 + 1, 6), (6, 2)]
+
+
+def test_pad() -> None:
+    assert pad([[5, 6, 1], [8]], 0).tolist() == [[5, 6, 1], [8, 0, 0]]
+    assert pad([[5], [8]], 7).tolist() == [[5], [8]]
+
+
+def test_collate_pads_and_masks() -> None:
+    batch = collate([{"input_ids": [5, 6, 1], "labels": [7, 1]}, {"input_ids": [8], "labels": [9, 9, 1]}], 0)
+    assert batch["input_ids"].tolist() == [[5, 6, 1], [8, 0, 0]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
+    assert batch["labels"].tolist() == [[7, 1, IGNORED], [9, 9, 1]] and IGNORED == -100

@@ -1,0 +1,302 @@
+"""poems.writer: the T5's input token by token, exact lines from both kinds of model, likelihoods by a plain loop."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import sentencepiece
+import torch
+from safetensors.torch import save_file
+from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
+
+from helpers.poems.decoding import MIN_P
+from helpers.poems.next_line import collate, encode, source_text, target_text
+from helpers.poems.writer import PoemWriter, character_tokenizer
+from helpers.storage.weights import WEIGHTS, load_pretrained
+from helpers.verse.constraint import FORMS, check, is_han
+from recipes.poem_t5 import export as export_poem_t5
+
+# Ten poems of the Tang, with the half-width punctuation that Mengzi's vocabulary has.
+VERSE = """\
+白日依山尽,黄河入海流.欲穷千里目,更上一层楼.
+床前明月光,疑是地上霜.举头望明月,低头思故乡.
+朝辞白帝彩云间,千里江陵一日还.两岸猿声啼不住,轻舟已过万重山.
+千山鸟飞绝,万径人踪灭.孤舟蓑笠翁,独钓寒江雪.
+月落乌啼霜满天,江枫渔火对愁眠.姑苏城外寒山寺,夜半钟声到客船.
+远上寒山石径斜,白云生处有人家.停车坐爱枫林晚,霜叶红于二月花.
+春眠不觉晓,处处闻啼鸟.夜来风雨声,花落知多少.
+空山不见人,但闻人语响.返景入深林,复照青苔上.
+向晚意不适,驱车登古原.夕阳无限好,只是近黄昏.
+绿蚁新醅酒,红泥小火炉.晚来天欲雪,能饮一杯无?
+""".splitlines()
+CHARACTERS = [char for char in "".join(VERSE) if is_han(char)]
+TINY = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2, "decoder_start_token_id": 0}
+LINES = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
+
+
+def tiny_t5(vocab_size: int, **changes) -> T5ForConditionalGeneration:
+    torch.manual_seed(0)
+    return T5ForConditionalGeneration(T5Config(vocab_size=vocab_size, **{**TINY, **changes})).eval()
+
+
+def write_mengzi(folder: Path) -> Path:
+    """config.json, weights and spiece.model, as Langboat/mengzi-t5-base lies on the hub: T5 v1.1, untied."""
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["关键词:明月 春风", *VERSE]), model_prefix=str(folder / "spiece"), vocab_size=220,
+        pad_id=0, eos_id=1, unk_id=2, bos_id=-1, character_coverage=1.0, hard_vocab_limit=False, minloglevel=2,
+    )  # fmt: skip
+    size = len(AutoTokenizer.from_pretrained(folder, config=T5Config())) + 28  # the hub's too has more rows than tokens
+    model = tiny_t5(size, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state["lm_head.weight"] = torch.randn_like(state["lm_head.weight"])
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(model.config.to_dict() | {"tie_word_embeddings": False}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def own_folder(tmp_path_factory):
+    """A character model as our training leaves it: more decoder than encoder layers, the cache switched off."""
+    folder = tmp_path_factory.mktemp("characters")
+    tokenizer = character_tokenizer(CHARACTERS)
+    tokenizer.save_pretrained(folder)
+    tiny_t5(len(tokenizer), num_decoder_layers=2, use_cache=False).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def int8_folder(own_folder, tmp_path_factory):
+    """The same model in eight bits, written by the script that writes the assets."""
+    folder = tmp_path_factory.mktemp("int8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["export", "--model", str(own_folder), "--out", str(folder)])
+        export_poem_t5.main()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mengzi_folder(tmp_path_factory):
+    return write_mengzi(tmp_path_factory.mktemp("mengzi"))
+
+
+@pytest.fixture(scope="module")
+def own(own_folder) -> PoemWriter:
+    return PoemWriter.from_pretrained(own_folder)
+
+
+@pytest.fixture(scope="module")
+def mengzi(mengzi_folder) -> PoemWriter:
+    return PoemWriter.from_pretrained(mengzi_folder)
+
+
+# --- the input ---
+
+
+def test_the_vocabulary_of_single_characters(own) -> None:
+    vocabulary: dict[str, int] = {}
+    for symbol in ["<pad>", "</s>", "<unk>", *"关键词:", " ", *CHARACTERS]:
+        vocabulary.setdefault(symbol, len(vocabulary))
+    text = source_text(["明月", "龘"], LINES[:3])
+    for tokenizer in (character_tokenizer(CHARACTERS), own.tokenizer):  # as made, and as read back from the folder
+        assert tokenizer.get_vocab() == vocabulary
+        (ids,) = encode(tokenizer, [text])
+        assert "".join(tokenizer.convert_ids_to_tokens(ids)) == text.replace("龘", "<unk>")
+        specials = tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id
+        assert specials == (0, 1, 2)
+
+
+def test_sentencepiece_reads_the_same_texts(mengzi) -> None:
+    (ids,) = encode(mengzi.tokenizer, [source_text(["明月"], LINES[:2])])
+    assert mengzi.tokenizer.unk_token_id not in ids and ids.count(mengzi.tokenizer.eos_token_id) == 3
+    pieces = "".join(mengzi.tokenizer.convert_ids_to_tokens(ids)).replace("▁", "")
+    assert pieces == "关键词:明月</s>白日依山尽</s>黄河入海流</s>"
+
+
+def test_padding_does_not_count_in_the_loss(own) -> None:
+    items = [
+        {"input_ids": source, "labels": target}
+        for source, target in zip(
+            encode(own.tokenizer, [source_text(["月"], []), source_text(["明月", "雪"], LINES[:3])]),
+            encode(own.tokenizer, [target_text("轻舟已过万重山"), target_text(LINES[3])]),
+            strict=True,
+        )
+    ]
+    one_by_one = [own.model(**collate([item], 0)).loss.item() for item in items]
+    weights = [len(item["labels"]) for item in items]
+    mean = sum(loss * weight for loss, weight in zip(one_by_one, weights, strict=True)) / sum(weights)
+    assert own.model(**collate(items, 0)).loss.item() == pytest.approx(mean, abs=1e-5)
+
+
+def test_unknown_characters(own, mengzi) -> None:
+    for writer in (own, mengzi):
+        assert writer.unknown_characters("明月𪚥春龘😀") == {"𪚥", "龘", "😀"}
+        assert writer.unknown_characters("") == writer.unknown_characters("白日依山尽") == set()
+
+
+# --- the models ---
+
+
+def logits(model: T5ForConditionalGeneration) -> torch.Tensor:
+    """(2, 4, V) for some input and some output."""
+    with torch.inference_mode():
+        source, target = torch.tensor([[5, 9, 12, 1], [7, 1, 0, 0]]), torch.tensor([[8, 9, 10, 1], [4, 1, 0, 0]])
+        return model(source, attention_mask=source.ne(0).long(), labels=target, use_cache=False).logits
+
+
+def test_eight_bits_load_nearly_the_same_model(own_folder, int8_folder) -> None:
+    full = T5ForConditionalGeneration.from_pretrained(own_folder)
+    small = load_pretrained(T5ForConditionalGeneration, int8_folder)
+    for model in (full, small):
+        embedding = model.shared.weight
+        tied = model.lm_head, model.encoder.embed_tokens, model.decoder.embed_tokens
+        assert all(module.weight is embedding for module in tied)
+    for name, weight in full.state_dict().items():
+        other = small.state_dict()[name]
+        assert (weight - other).abs().max() <= weight.abs().max() / 127 * 0.5 + 1e-3, name
+    assert not torch.equal(full.shared.weight, small.shared.weight)
+    assert (logits(full) - logits(small)).abs().max() < 0.05 * logits(full).std()
+    assert (int8_folder / WEIGHTS).stat().st_size < (own_folder / "model.safetensors").stat().st_size / 2
+    writer = PoemWriter.from_pretrained(int8_folder)
+    assert not writer.model.training and check(writer.write(["雪"])[0].lines)["form"] == "7x4"
+
+
+def test_untied_embeddings_stay_untied(mengzi, mengzi_folder, tmp_path) -> None:
+    assert not torch.equal(mengzi.model.lm_head.weight, mengzi.model.shared.weight)
+    states = []
+    hook = mengzi.model.lm_head.register_forward_pre_hook(lambda _, inputs: states.append(inputs[0]))
+    decoded = []
+    other = mengzi.model.decoder.register_forward_hook(lambda _m, _i, output: decoded.append(output[0]))
+    expected = logits(mengzi.model)
+    hook.remove()
+    other.remove()
+    assert torch.equal(states[0], decoded[0])  # T5 v1.1 does not scale before an output matrix of its own
+    mengzi.model.save_pretrained(tmp_path)  # as after fine-tuning
+    mengzi.tokenizer.save_pretrained(tmp_path)
+    again = PoemWriter.from_pretrained(tmp_path)
+    assert torch.allclose(logits(again.model), expected, atol=1e-6)
+    assert again.tokenizer.get_vocab() == mengzi.tokenizer.get_vocab()
+
+
+# --- writing ---
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", ["own", "mengzi"])
+def test_lines_are_exact(name: str, form: str, request) -> None:
+    writer = request.getfixturevalue(name)
+    for poem in writer.write(["明月", "春"], form, n=6) + writer.write(["雪"], form, n=6, rhyme=False, no_repeat=False):
+        assert check(poem.lines)["form"] == form, poem
+        assert type(poem.lines) is tuple and poem.log_likelihood < 0
+
+
+def test_a_poem_in_print(own) -> None:
+    (poem,) = own.write(["明月"], "5x4")
+    a, b, c, d = poem.lines
+    assert str(poem) == f"{a}，{b}。\n{c}，{d}。"
+
+
+def test_seeds(own) -> None:
+    first, again, other = (own.write(["明月"], seed=seed, n=2) for seed in (1, 1, 2))
+    assert first == again
+    assert not {poem.lines for poem in first} & {poem.lines for poem in other} and first[0].lines != first[1].lines
+
+
+def test_a_low_temperature_leaves_no_choice(own) -> None:
+    cold = own.write(["明月"], n=3, decoding=MIN_P | {"temperature": 1e-4})
+    (greedy,) = own.write(["明月"], seed=5, decoding={"do_sample": False})
+    assert {poem.lines for poem in cold} == {greedy.lines}
+
+
+def test_decoding_reaches_generate(own, monkeypatch) -> None:
+    calls, generate = [], own.model.generate
+    monkeypatch.setattr(own.model, "generate", lambda **k: calls.append(k) or generate(**k))
+    own.write(["明月"], "5x4")
+    own.write(["明月"], "5x4", decoding={"do_sample": False, "num_beams": 2})
+    assert all(MIN_P.items() <= call.items() for call in calls[:4])
+    assert MIN_P == {"do_sample": True, "top_k": 0, "temperature": 0.8, "min_p": 0.05}
+    for call in calls[4:]:
+        assert (call["do_sample"], call["num_beams"], "min_p" in call) == (False, 2, False)
+
+
+def test_tones_only_when_asked(own) -> None:
+    """In sixty poems by a model that knows nothing."""
+    ordered, free = (own.write(["明月"], "5x4", n=60, tone=tone, rhyme=False) for tone in (True, False))
+    assert all(check(poem.lines)["tonal"] for poem in ordered)
+    assert sum(check(poem.lines)["tonal"] for poem in free) < 6
+
+
+def test_no_character_comes_twice_unless_allowed(own) -> None:
+    poems = own.write(["明月"], "5x4", n=12)
+    assert all(not check(poem.lines)["repeats"] for poem in poems)
+    free = own.write(["明月"], "5x4", n=12, no_repeat=False)
+    assert any(check(poem.lines)["repeats"] for poem in free)
+
+
+def test_the_lines_before_are_read(own, monkeypatch) -> None:
+    """Line i is written for the keywords and lines 1 to i - 1 of the same poem, and of no other."""
+    sources, write = [], own._next_lines
+    monkeypatch.setattr(own, "_next_lines", lambda texts, *a, **k: sources.append(texts) or write(texts, *a, **k))
+    poems = [poem for row in own.write_batch([["明月"], ["雪", "山"]], "5x4", n=2) for poem in row]
+    for i, texts in enumerate(sources):
+        assert texts == [source_text(poem.keywords, poem.lines[:i]) for poem in poems]
+
+
+@pytest.mark.parametrize("sets, n", [(1, 1), (1, 8), (5, 3)])
+def test_four_calls_of_generate(own, monkeypatch, sets: int, n: int) -> None:
+    rows, steps, generate = [], [], own.model.generate
+    monkeypatch.setattr(own.model, "generate", lambda **k: rows.append(len(k["input_ids"])) or generate(**k))
+    hook = own.model.decoder.register_forward_pre_hook(
+        lambda _m, _a, kwargs: steps.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    own.write_batch([["明月"]] * sets, n=n)
+    hook.remove()
+    assert rows == [sets * n] * 4
+    assert set(steps[:-1]) == {1}  # the cache is at work, although the config says no; the last call scores
+
+
+def test_groups_belong_to_their_keywords(own) -> None:
+    keyword_sets = [["明月"], ["雪", "山"], ["酒"]]
+    groups = own.write_batch(keyword_sets, "5x4", n=4)
+    assert [[poem.keywords for poem in group] for group in groups] == [[tuple(words)] * 4 for words in keyword_sets]
+    poems = [poem for group in groups for poem in group]
+    scores = own.log_likelihoods([poem.keywords for poem in poems], [poem.lines for poem in poems])
+    assert [poem.log_likelihood for poem in poems] == pytest.approx(scores.tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["own", "mengzi"])
+def test_log_likelihood_equals_a_plain_loop(name: str, request) -> None:
+    writer = request.getfixturevalue(name)
+    poems = [LINES, ["朝辞白帝彩云间", "千里江陵一日还", "两岸猿声啼不住", "轻舟已过万重山"], LINES[::-1]]
+    keyword_sets = [["白日", "黄河", "楼"], ["白帝"], ["明月"]]
+    expected = []
+    for keywords, poem in zip(keyword_sets, poems, strict=True):
+        total, count = 0.0, 0
+        for i, line in enumerate(poem):
+            source = torch.tensor(encode(writer.tokenizer, [source_text(keywords, poem[:i])]))
+            target = encode(writer.tokenizer, [target_text(line)])[0]
+            with torch.inference_mode():
+                rows = writer.model(source, decoder_input_ids=torch.tensor([[0, *target[:-1]]]), use_cache=False).logits
+            for row, token in zip(rows[0], target, strict=True):
+                total, count = total + row.log_softmax(0)[token].item(), count + 1
+        expected.append(total / count)
+    for batch_size in (256, 5):  # 5: the lines of one poem fall into two batches
+        scores = writer.log_likelihoods(keyword_sets, poems, batch_size)
+        assert scores.tolist() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "keyword_sets, changes, message",
+    [
+        ([["月"]], {"form": "6x4"}, "unknown form '6x4': choose one of 5x4, 7x4"),
+        ([["月"]], {"n": 0}, "n must be at least 1, not 0"),
+        ([["月"]], {"n": -1}, "not -1"),
+        ([], {}, "at least one keyword"),
+        ([["月"], []], {}, "at least one keyword"),
+        ([["", " "]], {}, "at least one keyword"),
+        ([["月"]], {"acrostic": "春江花月夜"}, "at most four characters, not 5"),
+    ],
+)
+def test_what_cannot_be_asked(own, keyword_sets, changes, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        own.write_batch(keyword_sets, **changes)
