@@ -27,7 +27,8 @@ from helpers.chinese_clip.encoder import ImageTextEncoder
 from helpers.config import ASSETS, load_config
 from helpers.data.photos import load_image
 from helpers.evaluate.labelled_photos import LABELS, read_labelled_photos
-from helpers.keywords.ranking import load_vocabulary, pick_diverse, standard_scores, standardised, word_statistics
+from helpers.keywords.ranking import pick_diverse, standard_scores, standardised, word_statistics
+from helpers.keywords.vocabulary import load_vocabulary
 from helpers.keywords.zero_shot import class_embeds
 from helpers.metrics.retrieval import word_ranking
 from helpers.pipeline.image_to_poem import ImageToPoem

@@ -1,12 +1,20 @@
-"""What a reader can wish of a poem; the command line, the app and a batch job all pass on the same."""
+"""What one may ask for: of a poem, of its card, of training. Without libraries, so that commands start fast."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from helpers.forms import FORMS
+FORMS = {"5x4": 5, "7x4": 7}  # characters a line x lines -> characters a line
+WAYS = ("keywords", "lines", "guided")  # from picture to text, see `helpers.pipeline`
+LAYOUT_NAMES = ("auto", "album", "inscription", "scroll", "fan")  # 册页, 题画诗, 挂轴, 团扇
+THEME_NAMES = ("auto", "light", "dark")  # of the paper; in an inscription, of the ground under the ink
 
-WAYS = ("keywords", "lines", "guided")  # from picture to text, see helpers.pipeline.candidates
+
+def punctuated(lines: Sequence[str]) -> str:
+    """The four lines of a poem with their punctuation, a couplet a row."""
+    first, second, third, fourth = lines
+    return f"{first}，{second}。\n{third}，{fourth}。"
 
 
 @dataclass(frozen=True)
@@ -48,3 +56,36 @@ def is_whole(number: object, least: int) -> bool:
 
 
 DEFAULT = PoemOptions()
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """For a CLIP: how long, how fast, and in which portions."""
+
+    epochs: int = 3
+    batch_size: int = 128  # pairs a step, over all processes: each of them has all others as negatives
+    captions_per_image: int = 2
+    chunk_size: int | None = None  # pairs encoded at a time, if the batch does not fit the memory
+    head_lr: float = 1e-3
+    image_lr: float = 1e-4
+    text_lr: float = 5e-5
+    weight_decay: float = 0.1
+    warmup: float = 0.1  # of all steps
+    max_grad_norm: float = 1.0
+    save_every: int = 200  # steps
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class PoemTrainingConfig:
+    """For the poem model."""
+
+    steps: int = 600
+    batch_size: int = 64  # pairs at a time
+    accumulate: int = 1  # batches whose gradients are added up before a step
+    lr: float = 7e-4
+    warmup: float = 0.1  # of all steps; then down along a cosine
+    weight_decay: float = 0.01
+    evaluate_every: int = 100  # steps; also a checkpoint
+    patience: int = 3  # evaluations without a better loss, after which it stops
+    seed: int = 0

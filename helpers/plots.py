@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from pylopdf_fonts_zh_cn import sans_path
+
+if TYPE_CHECKING:
+    pass
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,18 +73,23 @@ def show_similarity(pictures: Sequence[Image.Image], texts: Sequence[str], cosin
     return fig
 
 
-def show_gallery(pictures: Sequence[Image.Image], titles: Sequence[str], columns: int = 4, inches: float = 2) -> Figure:
-    """Pictures in rows, each under its title."""
+def show_gallery(
+    pictures: Sequence[Image.Image], titles: Sequence[str], columns: int = 4, inches: float = 2, font_size: float = 7
+) -> Figure:
+    """Pictures in rows, each under its title, which may have several lines."""
     import matplotlib.pyplot as plt
 
     rows = -(-len(pictures) // columns)
-    size = (columns * inches, rows * (inches + 0.12 + 0.16 * max(title.count("\n") + 1 for title in titles)))
+    size = (
+        columns * inches,
+        rows * (inches + 0.12 + 0.023 * font_size * max(title.count("\n") + 1 for title in titles)),
+    )
     fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for ax in axes.flat:
         ax.axis("off")
     for ax, picture, title in zip(axes.flat, pictures, titles, strict=False):
-        ax.imshow(thumbnail(picture, 160))
-        ax.set_title(title, fontsize=7)
+        ax.imshow(thumbnail(picture, max(160, round(80 * inches))))
+        ax.set_title(title, fontsize=font_size)
     return fig
 
 
@@ -152,3 +162,21 @@ def pieces(text: str) -> list[str]:
             if char == " ":
                 parts.append("")
     return [part for part in parts if part]
+
+
+def use_chinese_fonts() -> str:
+    """Make matplotlib show Chinese text and minus signs; calling it again does no harm.
+
+    Returns:
+        The family name that figures now use.
+    """
+    import matplotlib  # only figures need it: the command line and the card do without
+    from matplotlib import font_manager
+
+    family = "Noto Sans SC"
+    if not any(Path(entry.fname) == sans_path() for entry in font_manager.fontManager.ttflist):
+        font_manager.fontManager.addfont(str(sans_path()))
+    # Two families, not one: matplotlib then takes each glyph that Noto lacks from DejaVu.
+    matplotlib.rcParams["font.family"] = [family, "DejaVu Sans"]
+    matplotlib.rcParams["axes.unicode_minus"] = True
+    return family

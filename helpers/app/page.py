@@ -24,10 +24,8 @@ from helpers.app.steps import (
     read_picture,
     write_poems,
 )
-from helpers.card_names import LAYOUT_NAMES, THEME_NAMES
 from helpers.config import ASSETS
-from helpers.forms import FORMS
-from helpers.options import DEFAULT, WAYS, PoemOptions
+from helpers.options import DEFAULT, FORMS, LAYOUT_NAMES, THEME_NAMES, WAYS, PoemOptions
 
 if TYPE_CHECKING:
     from helpers.pipeline.image_to_poem import ImageToPoem

@@ -110,7 +110,7 @@ def candidate_text(poem: Poem) -> str:
 
 def verdict(lines: Sequence[str]) -> str:
     """Rhyme, tones and repeated characters of a poem in one line."""
-    from helpers.verse.constraint import check  # brings torch: the page is up before the models are
+    from helpers.verse.check import check  # brings torch: the page is up before the models are
 
     checks = check(lines)
     rhyme, tones, repeats = checks["rhyme_group"] or "none", "✓" if checks["tonal"] else "free", checks["repeats"]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from helpers.card_names import LAYOUT_NAMES, THEME_NAMES
 from helpers.cards.layouts import LAYOUTS, Sheet, fitting_layout
 from helpers.cards.text import CardText
+from helpers.options import LAYOUT_NAMES, THEME_NAMES
 
 
 def poem_card(

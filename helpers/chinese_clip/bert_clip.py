@@ -26,8 +26,9 @@ from transformers import (
 )
 
 from helpers.chinese_clip.locked_tower import ImageBackbone, LockedImageTower, load_image_tower
-from helpers.clip.bundle import CONFIG, Bundle, kind_of, model_type
+from helpers.clip.bundle import Bundle
 from helpers.clip.model import CustomCLIP, ProjectionHeads, TextTower, bilingual_tokenizer
+from helpers.storage.hub import CONFIG, kind_of, model_type
 from helpers.storage.weights import WEIGHTS, load_weights, quantize, save_quantized
 
 BERT_CLIP = "bert_clip"

@@ -18,9 +18,10 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models import ResNet, resnet18
 
-from helpers.clip.bundle import CONFIG, kind_of, model_type, network_of
+from helpers.clip.bundle import network_of
 from helpers.clip.model import ProjectionHead
 from helpers.clip.pretrained import MODEL_TYPE, CLIPBundle, normalised, square_bytes
+from helpers.storage.hub import CONFIG, kind_of, model_type
 from helpers.storage.weights import WEIGHTS, load_weights, save_quantized
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from helpers.clip.model import LockedCLIP, ProjectionHeads
 from helpers.clip.pairs import LockedPairs
 from helpers.clip.training import finish, heads_recall, pair_batches, run_settings
 from helpers.data.captions import CaptionData, flatten
+from helpers.options import TrainingConfig
 from helpers.training.loop import Figures, Progress, fit, make_accelerator, open_run, parameter_groups
-from helpers.training_config import TrainingConfig
 
 
 def train_lit(

@@ -11,13 +11,10 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.clip.model import CustomCLIP
-from helpers.data.caption_files import is_hub_id
 from helpers.storage.cache import digest
-
-CONFIG = "config.json"  # says in each folder which kind of model it holds
 
 
 class Bundle(ABC):
@@ -75,22 +72,3 @@ def network_of(model: PreTrainedModel) -> str:
     elsewhere = {"_name_or_path", "transformers_version", "architectures", "dtype"}
     config = {key: value for key, value in model.config.to_diff_dict().items() if key not in elsewhere}
     return json.dumps(config, sort_keys=True, default=str)
-
-
-def model_type(name: str | Path) -> str | None:
-    """What kind of model a folder holds, by its config.json; None for anything else, as a hub id."""
-    config = Path(name) / CONFIG
-    if not config.is_file():
-        return None
-    try:
-        return json.loads(config.read_text(encoding="utf-8")).get("model_type")
-    except (ValueError, AttributeError) as error:
-        raise ValueError(f"{config}: damaged") from error
-
-
-def kind_of(name: str | Path) -> str:
-    """The same for a model of `transformers`, by folder or hub id; ValueError if it can be neither."""
-    kind = model_type(name)
-    if kind is None and not is_hub_id(name):
-        raise ValueError(f"{name}: neither a folder with a model nor a hub id like owner/name")
-    return kind or AutoConfig.from_pretrained(name).model_type

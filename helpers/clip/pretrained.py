@@ -25,8 +25,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from helpers.clip.bundle import CONFIG, Bundle, model_type
+from helpers.clip.bundle import Bundle
 from helpers.clip.model import build_clip
+from helpers.data.photos import squash
+from helpers.storage.hub import CONFIG, model_type
 from helpers.storage.weights import WEIGHTS as INT8_WEIGHTS
 from helpers.storage.weights import load_weights, save_quantized
 
@@ -122,25 +124,6 @@ def is_bundle(name: str | Path) -> bool:
     return model_type(name) == MODEL_TYPE
 
 
-def squash(image: Image.Image, size: int) -> Image.Image:
-    """The whole picture as a square, in training as afterwards: shapes suffer a little, nothing at the edge is lost."""
-    return image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3)
-
-
-def square_bytes(images: Sequence[Image.Image], size: int) -> torch.Tensor:
-    """Pictures of any size, squashed -> bytes (B, 3, S, S)."""
-    arrays = np.stack([np.asarray(squash(image, size)) for image in images])  # (B, S, S, 3)
-    return torch.from_numpy(arrays).permute(0, 3, 1, 2)
-
-
-def normalised(
-    pixels: torch.Tensor, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
-) -> torch.Tensor:
-    """Bytes (B, 3, S, S) -> floats of about zero mean and unit variance, channels last in memory."""
-    mean, std = (torch.tensor(channel).view(3, 1, 1) for channel in (mean, std))
-    return ((pixels / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
 def load_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a hub id or folder; for a folder of ours without asking `transformers` what model it is."""
     return (PreTrainedTokenizerFast if is_bundle(name) else AutoTokenizer).from_pretrained(name)
@@ -178,3 +161,17 @@ def essential(config: DistilBertConfig) -> dict:
     """What of a DistilBERT's configuration shapes the network."""
     names = ("vocab_size", "dim", "n_layers", "n_heads", "hidden_dim", "max_position_embeddings", "activation")
     return {name: getattr(config, name) for name in names}
+
+
+def square_bytes(images: Sequence[Image.Image], size: int) -> torch.Tensor:
+    """Pictures of any size, squashed -> bytes (B, 3, S, S)."""
+    arrays = np.stack([np.asarray(squash(image, size)) for image in images])  # (B, S, S, 3)
+    return torch.from_numpy(arrays).permute(0, 3, 1, 2)
+
+
+def normalised(
+    pixels: torch.Tensor, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
+) -> torch.Tensor:
+    """Bytes (B, 3, S, S) -> floats of about zero mean and unit variance, channels last in memory."""
+    mean, std = (torch.tensor(channel).view(3, 1, 1) for channel in (mean, std))
+    return ((pixels / 255 - mean) / std).contiguous(memory_format=torch.channels_last)

@@ -21,9 +21,9 @@ from helpers.clip.pretrained import CLIPBundle
 from helpers.data.captions import CaptionData, flatten
 from helpers.data.decoded import squashed
 from helpers.metrics.retrieval import recall_at_k
+from helpers.options import TrainingConfig
 from helpers.storage.cache import digest
 from helpers.training.loop import Figures, Progress, fit, make_accelerator, open_run, parameter_groups
-from helpers.training_config import TrainingConfig
 
 CROP_ROOM = 8 / 7  # pictures are kept a little larger than the model's, so that crops of them are not all enlarged
 

@@ -7,7 +7,8 @@ import logging
 import sys
 from pathlib import Path
 
-from helpers.commands.shared import hub_needed, positive
+from helpers.commands.shared import positive
+from helpers.storage.hub import hub_needed
 
 
 def add_data_commands(commands: argparse._SubParsersAction) -> None:

@@ -6,10 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
-from helpers.commands.shared import hub_needed, load_pipeline, positive
+from helpers.commands.shared import load_pipeline, positive
 from helpers.commands.train import add_data_arguments
-from helpers.forms import FORMS
-from helpers.options import DEFAULT, WAYS, PoemOptions
+from helpers.options import DEFAULT, FORMS, WAYS, PoemOptions
+from helpers.storage.hub import hub_needed
 
 
 def add_evaluate_commands(commands: argparse._SubParsersAction) -> None:
@@ -54,10 +54,10 @@ def run_evaluate_retrieval(args: argparse.Namespace) -> int:
     load_config("mini", **hub_needed(args.checkpoint, args.data))
     from helpers.chinese_clip.bert_clip import BERT_CLIP
     from helpers.chinese_clip.encoder import ImageTextEncoder
-    from helpers.clip.bundle import model_type
     from helpers.clip.pretrained import CLIPBundle
     from helpers.data.captions import load_captions
-    from helpers.metrics.retrieval import retrieval
+    from helpers.evaluate.retrieval import retrieval
+    from helpers.storage.hub import model_type
 
     if args.image_size and model_type(args.checkpoint) == BERT_CLIP:
         raise ValueError(f"{args.checkpoint}: a locked tower takes pictures of one size, so no --image-size")
@@ -90,9 +90,9 @@ def run_evaluate_pipeline(args: argparse.Namespace) -> int:
     figures = evaluate_pipeline(pipeline, judge, photos, options, args.seeds)
     print(json.dumps(figures, ensure_ascii=False) if args.json else pipeline_text(figures))  # before all that may fail
     if args.gallery:
-        from helpers.gallery import best_and_worst
+        from helpers.evaluate.pipeline import best_and_worst
 
-        best_and_worst(photos, figures["ways"][args.ways[0]]["poems"]).save(args.gallery)
+        best_and_worst(photos, figures["ways"][args.ways[0]]["poems"]).savefig(args.gallery, dpi=80)
     return 0
 
 

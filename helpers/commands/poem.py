@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from helpers.card_names import LAYOUT_NAMES, THEME_NAMES
 from helpers.commands.lines import credit
 from helpers.commands.shared import (
     BATCH,
@@ -19,8 +18,7 @@ from helpers.commands.shared import (
     picture_names,
     positive,
 )
-from helpers.forms import FORMS, punctuated
-from helpers.options import DEFAULT, WAYS, PoemOptions
+from helpers.options import DEFAULT, FORMS, LAYOUT_NAMES, THEME_NAMES, WAYS, PoemOptions, punctuated
 from helpers.pipeline.batch import PoemJob, Row, keyword_records, poem_blocks
 from helpers.pipeline.names import card_paths, identity, marked_card_path
 
@@ -138,7 +136,7 @@ def blocks_of(rows: Sequence[Row], job: PoemJob, engine: str) -> Iterator[list[d
 
 
 def run_keywords(args: argparse.Namespace) -> int:
-    from helpers.keywords.ranking import read_words
+    from helpers.keywords.vocabulary import read_words
 
     if args.k < 1:
         raise ValueError(f"--k must be at least 1, not {args.k}")

@@ -25,9 +25,7 @@ BATCH = 64  # pictures in memory at a time
 @cache
 def load_pipeline(profile: str) -> ImageToPoem:
     from helpers.config import load_config
-    from helpers.memory import keep_freed_memory
 
-    keep_freed_memory()
     config = load_config(profile)  # before transformers is imported: it may switch the hub off
     from transformers.utils import logging
 
@@ -86,13 +84,6 @@ def positive(text: str) -> int:
     if int(text) < 1:
         raise argparse.ArgumentTypeError(f"not at least 1: {text}")
     return int(text)
-
-
-def hub_needed(*names: str | None) -> dict[str, bool]:
-    """The change to a `Config` by which it asks the hub, if one of the names is to be found there."""
-    from helpers.data.caption_files import is_hub_id
-
-    return {"offline": False} if any(name and is_hub_id(name) for name in names) else {}
 
 
 def from_options(config_class: type[Config], args: argparse.Namespace) -> Config:

@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.commands.shared import from_options, hub_needed, positive
-from helpers.commands.train_poem import add_poem_command
-from helpers.training_config import TrainingConfig
+from helpers.commands.shared import from_options, positive
+from helpers.options import PoemTrainingConfig, TrainingConfig
+from helpers.storage.hub import hub_needed
 
 if TYPE_CHECKING:
     from helpers.data.captions import CaptionData
@@ -153,4 +153,40 @@ def report(args: argparse.Namespace, progress: Progress) -> int:
     if progress.epochs and int(os.environ.get("RANK", 0)) == 0:
         last = "  ".join(f"{name} {value:.3g}" for name, value in progress.epochs[-1].items())
         print(f"{args.out}: {progress.step} steps  {last}", file=sys.stderr)
+    return 0
+
+
+def add_poem_command(train: argparse._SubParsersAction) -> None:
+    default = PoemTrainingConfig
+    poem = train.add_parser("poem", help="a T5 that writes the next line of a quatrain (notebook 03)")
+    poem.add_argument("--out", type=Path, required=True, metavar="DIR", help="the trained model, and its checkpoints")
+    poem.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
+    poem.add_argument("--profile", choices=("mini", "full"), default="mini", help="default data and model")
+    poem.add_argument("--model", metavar="NAME", help="the T5 to begin with: a hub id or a folder")
+    poem.add_argument("--data", metavar="DIR", help="poems: *_train*.json and *_valid*.json, json lines as of THU-CCPC")
+    poem.add_argument("--steps", type=positive, default=default.steps, help=f"at most (default: {default.steps})")
+    poem.add_argument("--batch-size", type=positive, default=default.batch_size)
+    poem.add_argument("--accumulate", type=positive, default=default.accumulate, help="batches a step")
+    poem.add_argument("--lr", type=float, default=default.lr)
+    poem.add_argument("--evaluate-every", type=positive, default=default.evaluate_every, metavar="STEPS")
+    poem.add_argument("--patience", type=positive, default=default.patience, help="evaluations without a better loss")
+    poem.add_argument("--seed", type=int, default=default.seed)
+    poem.set_defaults(run=run_train_poem)
+
+
+def run_train_poem(args: argparse.Namespace) -> int:
+    from helpers.config import load_config
+    from helpers.poems.corpus import read_split
+
+    profile = load_config(args.profile, **hub_needed(args.model))
+    config = from_options(PoemTrainingConfig, args)
+    train, valid = (read_split(args.data or profile.poems, split) for split in ("train", "valid"))
+    from helpers.poems.training import fine_tune
+    from helpers.poems.writer import PoemWriter
+
+    writer = PoemWriter.from_pretrained(args.model or profile.poem_base)
+    log = fine_tune(writer.model, writer.tokenizer, train, valid, config, args.out, args.resume)
+    losses = [entry["eval_loss"] for entry in log if "eval_loss" in entry]
+    if losses:
+        print(f"{args.out}: loss {min(losses):.3f} on {len(valid)} other poems", file=sys.stderr)
     return 0

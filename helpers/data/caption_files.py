@@ -76,9 +76,3 @@ def in_split(names: Sequence[str], split: str, split_of: dict[str, str] | None) 
 def _hashed_split(name: str) -> str:
     place = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % 100
     return "val" if place < 3 else "test" if place < 6 else "train"
-
-
-def is_hub_id(name: str | Path) -> bool:
-    """Whether this is to be asked of the hub: owner/name, and no file or folder here."""
-    parts = str(name).split("/")
-    return len(parts) == 2 and all(parts) and parts[0] not in (".", "..", "~") and not Path(name).exists()

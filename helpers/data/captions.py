@@ -6,7 +6,6 @@ A set is split by picture, never by caption row: else one photo, described in ot
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -15,18 +14,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.data.caption_files import in_split, is_hub_id, read_caption_file, read_split_list
+from helpers.characters import is_chinese
+from helpers.data.caption_files import in_split, read_caption_file, read_split_list
 from helpers.data.photos import load_image
 from helpers.drawn.captions import captions_en, captions_zh
 from helpers.drawn.painter import paint
 from helpers.drawn.scenes import sample_scenes
 from helpers.storage.cache import digest
+from helpers.storage.hub import is_hub_id
 
 DRAWN = "drawn"  # the name of the mini set
 DRAWN_COUNTS = {"train": 1600, "val": 200, "test": 200}
 FLICKR30K_SPLIT_LIST = ("nlphuji/flickr30k", "flickr_annotations_30k.csv")  # Karpathy and Fei-Fei's, 29,000/1,014/1,000
 SPLITS = ("train", "val", "test")
-HAN = re.compile("[\u4e00-\u9fff]")
 
 
 class LazyPictures(Sequence[Image.Image]):
@@ -202,11 +202,6 @@ def read_folder(folder: Path, split: str, split_list: str | Path | None = None) 
         names=names,
         source=f"{folder.resolve()} {stamps}",
     )
-
-
-def is_chinese(text: str) -> bool:
-    """Whether at least half of the letters are Chinese characters."""
-    return 2 * len(HAN.findall(text)) >= max(1, sum(map(str.isalpha, text)))
 
 
 def _stamp(path: Path) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm  # decoding thirty thousand pictures takes minutes: say how far it is
 
-from helpers.clip.pretrained import squash
 from helpers.data.captions import CaptionData
+from helpers.data.photos import squash
 from helpers.storage.cache import cache_folder, digest
 
 

@@ -25,10 +25,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from helpers.characters import is_han
 from helpers.data.photos import ImageError, load_image
 from helpers.data.web_pairs import PairFile, write_rows
 from helpers.storage.cache import cached, digest
-from helpers.verse.constraint import is_han
 
 if TYPE_CHECKING:
     from helpers.chinese_clip.encoder import ImageTextEncoder

@@ -17,10 +17,15 @@ from tqdm import tqdm
 
 from helpers.evaluate.labelled_photos import LABELS, LabelledPhotos, named_labels
 from helpers.keywords.ranking import standard_scores
-from helpers.metrics.retrieval import distinct_n, keyword_recall, recall_of_scores, verse_rates, word_ranking
+from helpers.metrics.poems import distinct_n, keyword_recall, verse_rates
+from helpers.metrics.retrieval import recall_of_scores, word_ranking
+from helpers.options import punctuated
 from helpers.pipeline.candidates import FUNCTIONS
+from helpers.plots import show_gallery, use_chinese_fonts
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from helpers.chinese_clip.encoder import ImageTextEncoder
     from helpers.options import PoemOptions
     from helpers.pipeline.image_to_poem import ImageToPoem
@@ -170,3 +175,20 @@ def diversity(poems: Sequence[Texts]) -> dict[str, float]:
 def bigrams(lines: Sequence[str]) -> set[str]:
     """The pairs of neighbouring characters of a poem, within its lines."""
     return {line[i : i + 2] for line in lines for i in range(len(line) - 1)}
+
+
+SHOWN = 8  # of the best, and of the worst
+
+
+def best_and_worst(photos: LabelledPhotos, poems: Sequence[dict]) -> Figure:
+    """The poems whose pictures the judge found first, above those that it found last; of `evaluate_pipeline`."""
+    use_chinese_fonts()
+    order = sorted(range(len(poems)), key=lambda i: poems[i]["rank"])
+    half = min(SHOWN, -(-len(order) // 2))
+    shown = dict.fromkeys([*order[:half], *order[len(order) - half :]])
+    images, titles = [photos.images[i] for i in shown], [poem_title(poems[i]) for i in shown]
+    return show_gallery(images, titles, inches=4, font_size=11)
+
+
+def poem_title(found: dict) -> str:
+    return f"{' '.join(found['keywords'])} · rank {found['rank']}\n{punctuated(found['poem'])}"

@@ -7,41 +7,9 @@ picture says nothing about this one); diversity (of two near-synonyms only the b
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-
-from helpers.config import ASSETS
-
-
-class Keyword(NamedTuple):
-    """A word that can be seen in a picture, its category and what it looks like, in English."""
-
-    word: str
-    category: str
-    gloss: str
-
-
-@cache
-def load_vocabulary(path: Path = ASSETS / "keyword.txt") -> tuple[Keyword, ...]:
-    """The rows of keyword.txt: word, category, English gloss, separated by tabs; # starts a comment."""
-    rows = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line[:1] not in ("", "#"))
-    return tuple(Keyword(*row) for row in rows)
-
-
-def read_words(path: str | Path) -> list[str]:
-    """A word list, one word a line, without duplicates. Raises ValueError if there is none."""
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text file in UTF-8") from error
-    words = list(dict.fromkeys(line.strip() for line in text.splitlines()))
-    words = [word for word in words if word]
-    if not words:
-        raise ValueError(f"{path}: no words in this file")
-    return words
 
 
 def word_bias(text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:

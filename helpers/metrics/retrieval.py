@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.verse.constraint import check
-
 if TYPE_CHECKING:
-    from helpers.chinese_clip.encoder import ImageTextEncoder
-    from helpers.data.captions import CaptionData
+    pass
 
 
 def recall_at_k(
@@ -75,15 +72,6 @@ def chance_recall(owners: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> dict[st
     }
 
 
-def retrieval(encoder: ImageTextEncoder, data: CaptionData, language: str = "en") -> dict[str, object]:
-    """recall@1/5/10 both ways on all pictures and all their captions, beside chance."""
-    from helpers.data.captions import flatten  # which brings the painter along
-
-    texts, owners = flatten(data.in_language(language))
-    recall = recall_at_k(encoder.encode_images(data.pictures), encoder.encode_texts(texts), owners)
-    return {"pictures": len(data), "captions": len(texts), **recall, "chance": chance_recall(owners)}
-
-
 def average_precision(ranked_hits: Sequence[bool]) -> float:
     """Mean of the precisions at each hit, best rank first; 0 without a hit (Manning et al. 2008, section 8.4)."""
     hits = np.asarray(ranked_hits, dtype=float)
@@ -105,29 +93,3 @@ def word_ranking(scores: np.ndarray, truth: np.ndarray) -> dict[str, float]:
         "top1": float(hits[:, 0].mean()),
         "map_by_word": float(np.mean(by_word)),
     }
-
-
-def verse_rates(poems: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Shares of poems with exact form, rhyme, tonal order, and without repeated characters."""
-    checks = [check(poem) for poem in poems]
-    return {
-        "exact_form": float(np.mean([c["length"] for c in checks])),
-        "rhymed": float(np.mean([c["rhyme"] for c in checks])),
-        "tonal": float(np.mean([c["tonal"] for c in checks])),
-        "no_repeats": float(np.mean([not c["repeats"] for c in checks])),
-    }
-
-
-def keyword_recall(poems: Sequence[Sequence[str]], keyword_sets: Sequence[Sequence[str]]) -> float:
-    """The share of the given keywords that stand in their poem, averaged over poems."""
-    shares = [
-        np.mean([any(word in line for line in poem) for word in keywords])
-        for poem, keywords in zip(poems, keyword_sets, strict=True)
-    ]
-    return float(np.mean(shares))
-
-
-def distinct_n(poems: Iterable[Sequence[str]], n: int = 2) -> float:
-    """Different n-grams over all n-grams, within lines (Li et al. 2016, section 5.3)."""
-    grams = [line[i : i + n] for poem in poems for line in poem for i in range(len(line) - n + 1)]
-    return len(set(grams)) / len(grams)

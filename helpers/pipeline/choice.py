@@ -8,7 +8,7 @@ import numpy as np
 
 from helpers.keywords.ranking import word_bias
 from helpers.options import PoemOptions
-from helpers.verse.constraint import check, doubled_characters
+from helpers.verse.check import check, doubled_characters
 
 LIKELIHOOD_WEIGHT = 0.5  # of the T5's opinion against the picture's, both standardised over the candidates
 

@@ -20,19 +20,19 @@ from helpers.keywords.line_index import LineIndex
 from helpers.keywords.lines import load_lines
 from helpers.keywords.ranking import (
     WordStatistics,
-    load_vocabulary,
     pick_diverse,
     ranked,
     standard_scores,
     standardised,
     word_statistics,
 )
+from helpers.keywords.vocabulary import load_vocabulary
 from helpers.options import DEFAULT, PoemOptions
 from helpers.pipeline.candidates import FUNCTIONS, suits
 from helpers.pipeline.choice import best_first, broken_rules, image_text_fit, total_scores
 from helpers.pipeline.plan import shipped_plan
 from helpers.poems.writer import Poem, PoemWriter
-from helpers.verse.constraint import check
+from helpers.verse.check import check
 
 REFERENCE = "reference_image_embeds.safetensors"  # beside the weights of a model that brings its own
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.verse.constraint import FORMS, is_han
+from helpers.characters import is_han
+from helpers.options import FORMS
 
 
 @dataclass(frozen=True)

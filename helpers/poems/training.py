@@ -25,11 +25,11 @@ from transformers import (
 from transformers.modeling_outputs import Seq2SeqLMOutput
 
 from helpers.config import pick_device, pick_dtype
+from helpers.options import PoemTrainingConfig
 from helpers.poems.corpus import Quatrain
 from helpers.poems.next_line import IGNORED, collate, line_pairs, tokenize
 from helpers.poems.words import count_words
 from helpers.training.runs import begin_run, check_resumable
-from helpers.training_config import PoemTrainingConfig
 
 STATE = "trainer_state.json"
 

@@ -21,8 +21,8 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from helpers.forms import FORMS, punctuated
-from helpers.poems.decoding import Decoding
+from helpers.options import FORMS, punctuated
+from helpers.poems.decoding import Decoding, RowSampling
 from helpers.poems.drafts import Drafts
 from helpers.poems.next_line import (
     EOS,
@@ -35,7 +35,6 @@ from helpers.poems.next_line import (
     target_text,
     tokenize,
 )
-from helpers.poems.row_sampling import RowSampling
 from helpers.storage.weights import load_pretrained
 from helpers.verse.constraint import VerseConstraint
 from helpers.verse.keyword_bonus import KeywordBonus

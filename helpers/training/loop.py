@@ -24,9 +24,9 @@ from transformers import get_cosine_schedule_with_warmup
 from helpers.clip.model import MAX_LOGIT_SCALE, contrastive_loss
 from helpers.clip.pairs import PairBatches
 from helpers.config import pick_device, pick_dtype
+from helpers.options import TrainingConfig
 from helpers.training.big_batch import InChunks, gather_embeds
 from helpers.training.runs import begin_run, check_resumable
-from helpers.training_config import TrainingConfig
 
 CHECKPOINTS, PROGRESS = "checkpoints", "progress.json"
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]

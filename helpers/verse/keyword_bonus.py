@@ -11,9 +11,8 @@ from collections.abc import Sequence
 import torch
 from transformers import LogitsProcessor, PreTrainedTokenizerBase
 
-from helpers.verse.constraint import verse_vocabulary
 from helpers.verse.rules import VerseRules
-from helpers.verse.word_tokens import spell, tokens_begun
+from helpers.verse.vocabulary import spell, tokens_begun, verse_vocabulary
 
 CONTINUE = 6.0  # nats for the rest of a keyword once it has begun: half a word is no word
 

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerBase
 
-from helpers.verse.constraint import verse_vocabulary
 from helpers.verse.rules import VerseRules
 from helpers.verse.tone_constraint import TONES, ToneConstraint
-from helpers.verse.word_tokens import spell, tokens_begun
+from helpers.verse.vocabulary import spell, tokens_begun, verse_vocabulary
 
 
 class KeywordConstraint(LogitsProcessor):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from helpers.verse.constraint import ANY, in_tonal_order, level_rhymes, repeated_characters, tones, usual_readings
+from helpers.verse.check import ANY, in_tonal_order, repeated_characters
+from helpers.verse.rhymes import level_groups, level_rhymes, tones
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,3 @@ def may_end(earlier: Sequence[str], char: str) -> bool:
         rhyme = earlier[1][-1:]
         return char != rhyme and bool(level_groups(char) & (level_groups(rhyme) or level_rhymes(rhyme)))
     return True
-
-
-def level_groups(char: str) -> set[str]:
-    """The level groups in which `char` usually rhymes."""
-    return {group for tone, group in usual_readings(char) if tone == "平"}

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerBase
 
-from helpers.verse.constraint import in_tonal_order, tone_at, tones, verse_vocabulary
+from helpers.verse.check import in_tonal_order, tone_at
+from helpers.verse.rhymes import tones
+from helpers.verse.vocabulary import verse_vocabulary
 
 TONES = "平仄"
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 
 from helpers.data.photos import load_image
-from helpers.gallery import gallery
 from helpers.pipeline.image_to_poem import ImageToPoem, PicturePoem
+from helpers.plots import show_gallery, use_chinese_fonts
 
 
 def title(result: PicturePoem) -> str:
@@ -20,7 +20,9 @@ def title(result: PicturePoem) -> str:
 def main() -> None:
     out, *paths = sys.argv[1:]
     images = [load_image(path) for path in paths]
-    gallery(images, [title(result) for result in ImageToPoem()(images)]).save(out)
+    titles = [title(result) for result in ImageToPoem()(images)]
+    use_chinese_fonts()
+    show_gallery(images, titles, inches=4, font_size=11).savefig(out, dpi=80)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from helpers.clip.model import MAX_LOGIT_SCALE, contrastive_loss
 from helpers.data.captions import flatten
-from helpers.keywords.ranking import load_vocabulary
+from helpers.keywords.vocabulary import load_vocabulary
 from recipes.texts import Captions, clip_words, flickr_captions, wallpaper_captions
 
 

@@ -21,9 +21,10 @@ from typing import NamedTuple
 
 from opencc import OpenCC
 
+from helpers.characters import is_han
 from helpers.keywords.lines import Line
-from helpers.keywords.ranking import load_vocabulary
-from helpers.verse.constraint import FORMS, is_han
+from helpers.keywords.vocabulary import load_vocabulary
+from helpers.options import FORMS
 
 ANTHOLOGIES = ("tangshisanbaishou.json", "qianjiashi.json")
 COUNT = 10_000

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from helpers.keywords.ranking import load_vocabulary
+from helpers.keywords.vocabulary import load_vocabulary
 from helpers.poems.corpus import Quatrain, read_ccpc, read_chinese_poetry, write_ccpc
 from helpers.poems.splits import split_poems, without_variants, without_variants_of
 from helpers.poems.words import count_words, keywords_or_part

@@ -21,8 +21,8 @@ from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError
 from PIL import Image
 
-from helpers.app.server import page as app_page
-from helpers.app.server import server as app
+from helpers.app import page as app_page
+from helpers.app import server as app
 from helpers.app.steps import (
     MAX_CANDIDATES,
     Picture,
@@ -33,11 +33,10 @@ from helpers.app.steps import (
     verdict,
     write_poems,
 )
-from helpers.card_names import LAYOUT_NAMES, THEME_NAMES
 from helpers.config import ASSETS
 from helpers.data.photos import ImageError
 from helpers.keywords.lines import Line
-from helpers.options import PoemOptions
+from helpers.options import LAYOUT_NAMES, THEME_NAMES, PoemOptions
 from helpers.pipeline.candidates import ContinuedPoem
 from helpers.pipeline.image_to_poem import PicturePoem, ScoredWord
 from helpers.poems.writer import Poem

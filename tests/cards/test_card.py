@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.card_names import LAYOUT_NAMES, THEME_NAMES
 from helpers.cards.card import poem_card, poem_sheet
 from helpers.cards.contrast import DARK, LIGHT
 from helpers.cards.layouts import LAYOUTS, MARGIN
+from helpers.options import LAYOUT_NAMES, THEME_NAMES
 
 FIVE = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
 SEVEN = ["朝辞白帝彩云间", "千里江陵一日还", "两岸猿声啼不住", "轻舟已过万重山"]

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from helpers.card_names import THEME_NAMES
 from helpers.cards.calm import calmest_place
 from helpers.cards.card import poem_sheet
 from helpers.cards.contrast import DARK, LIGHT, TILE, contrast_ratio, lay_veil, palettes
 from helpers.cards.layouts import LAYOUTS, worst_contrast
 from helpers.cards.text import glyph_box
 from helpers.data.photos import load_image
+from helpers.options import THEME_NAMES
 
 ENOUGH = 4.5  # WCAG 2.x, AA
 POEM = ["朝辞白帝彩云间", "千里江陵一日还", "两岸猿声啼不住", "轻舟已过万重山"]

@@ -9,6 +9,7 @@ from PIL import Image, ImageFont
 from helpers.cards import fonts
 from helpers.cards.contrast import LIGHT
 from helpers.cards.text import CardText, draw_block, glyph_box, missing_glyphs, set_block
+from helpers.plots import use_chinese_fonts
 
 FOUR = ["霸" * 7] * 4
 
@@ -113,9 +114,9 @@ def test_figures_show_chinese_and_minus(tmp_path):
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context():
-        family = fonts.use_chinese_fonts()
+        family = use_chinese_fonts()
         known = len(matplotlib.font_manager.fontManager.ttflist)
-        assert fonts.use_chinese_fonts() == family
+        assert use_chinese_fonts() == family
         assert len(matplotlib.font_manager.fontManager.ttflist) == known
         figure = Figure(figsize=(3, 2))
         axes = figure.add_subplot(xlim=(-2, 2), xlabel="春江花月夜", title="λ ✓")

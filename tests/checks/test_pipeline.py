@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers.checks.exercise import exercise as checks
-from helpers.verse.constraint import level_rhymes
+from helpers.verse.rhymes import level_rhymes
 
 
 def rhymes(lines):

@@ -17,8 +17,8 @@ from helpers.chinese_clip.locked_tower import load_image_tower
 from helpers.chinese_clip.training import train_lit
 from helpers.clip.features import image_features
 from helpers.data.captions import load_captions
+from helpers.options import TrainingConfig
 from helpers.training.loop import checkpoints
-from helpers.training_config import TrainingConfig
 from tests.training.test_loop import KILLED, start
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -14,9 +14,10 @@ from helpers.clip.features import (
     image_features,
     text_features,
 )
-from helpers.clip.pretrained import CLIPBundle, squash
+from helpers.clip.pretrained import CLIPBundle
 from helpers.data.captions import CaptionData, LazyPictures
 from helpers.data.decoded import PixelArray, squashed
+from helpers.data.photos import squash
 
 TEXTS = ["a red square", "a blue square on black at the left", "red", "there is a square , a green square ."]
 

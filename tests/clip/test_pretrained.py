@@ -11,8 +11,9 @@ from transformers import AutoTokenizer, DistilBertModel
 
 from helpers.clip.bundle import weights_digest
 from helpers.clip.model import POOLING, masked_mean
-from helpers.clip.pretrained import IMAGENET_MEAN, CLIPBundle, CLIPConfig, is_bundle, squash
+from helpers.clip.pretrained import IMAGENET_MEAN, CLIPBundle, CLIPConfig, is_bundle
 from helpers.config import ASSETS
+from helpers.data.photos import squash
 
 TEXTS = ["a red square", "a blue square on black at the left", "red"]
 

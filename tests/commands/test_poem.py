@@ -18,7 +18,7 @@ from PIL import Image
 from helpers import __main__ as cli
 from helpers.commands import poem as picture_commands
 from helpers.config import ASSETS
-from helpers.verse.constraint import check
+from helpers.verse.check import check
 from tests.data.test_photos import png_header
 
 ROOT = Path(__file__).parents[2]

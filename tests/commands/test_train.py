@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from helpers.__main__ import main
-from helpers.commands.shared import hub_needed
 from helpers.config import ASSETS
-from helpers.training_config import TrainingConfig
+from helpers.options import TrainingConfig
+from helpers.storage.hub import hub_needed
 
 MINI = str(ASSETS / "image_text")
 

@@ -7,17 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from helpers.characters import is_han
 from helpers.config import ASSETS
-from helpers.keywords.ranking import (
-    calibrated_scores,
-    load_vocabulary,
-    pick_diverse,
-    ranked,
-    read_words,
-    standard_scores,
-    word_bias,
-)
-from helpers.verse.constraint import is_han
+from helpers.keywords.ranking import calibrated_scores, pick_diverse, ranked, standard_scores, word_bias
+from helpers.keywords.vocabulary import load_vocabulary, read_words
 
 CATEGORIES = {
     "sky", "light", "weather", "season", "mountain", "water", "forest", "flower", "plant", "land", "animal",

@@ -6,16 +6,9 @@ import numpy as np
 import pytest
 
 from helpers.data.captions import CaptionData
-from helpers.metrics.retrieval import (
-    average_precision,
-    chance_recall,
-    distinct_n,
-    keyword_recall,
-    recall_at_k,
-    retrieval,
-    verse_rates,
-    word_ranking,
-)
+from helpers.evaluate.retrieval import retrieval
+from helpers.metrics.poems import distinct_n, keyword_recall, verse_rates
+from helpers.metrics.retrieval import average_precision, chance_recall, recall_at_k, word_ranking
 
 HERON_TOWER = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
 

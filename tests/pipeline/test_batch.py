@@ -12,8 +12,9 @@ from PIL import Image
 
 from helpers.commands.shared import picture_names
 from helpers.options import PoemOptions
+from helpers.pipeline import batch
 from helpers.pipeline.batch import PoemJob, Row, poem_blocks
-from helpers.pipeline.image_to_poem import PicturePoem, ScoredWord, batch
+from helpers.pipeline.image_to_poem import PicturePoem, ScoredWord
 from helpers.pipeline.names import card_paths, marked_card_path, matches
 from helpers.poems.writer import Poem
 

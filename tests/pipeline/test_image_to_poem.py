@@ -10,7 +10,7 @@ from helpers.options import WAYS, PoemOptions
 from helpers.pipeline.candidates import FUNCTIONS, ContinuedPoem, suits
 from helpers.pipeline.choice import broken_rules
 from helpers.pipeline.image_to_poem import ImageToPoem
-from helpers.verse.constraint import check
+from helpers.verse.check import check
 
 PHOTOS = [ASSETS / "photos" / name for name in ("sea_sunrise.jpg", "lotus.jpg")]
 

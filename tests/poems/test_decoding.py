@@ -5,10 +5,12 @@ import torch
 from transformers import LogitsProcessorList
 from transformers.modeling_outputs import BaseModelOutput
 
+from helpers.options import FORMS
 from helpers.poems.decoding import MIN_P, STRATEGIES, contrastive_search
 from helpers.poems.next_line import encode, pad, source_text
 from helpers.poems.writer import PoemWriter, character_tokenizer
-from helpers.verse.constraint import FORMS, VerseConstraint, check
+from helpers.verse.check import check
+from helpers.verse.constraint import VerseConstraint
 from tests.poems.test_writer import CHARACTERS, tiny_t5
 from tests.verse.test_constraint import CHARS, HERON_TOWER
 

@@ -5,7 +5,7 @@ import torch
 
 from helpers.config import load_config
 from helpers.pipeline.image_to_poem import ImageToPoem
-from helpers.poems.row_sampling import inverse_transform, uniform_draws
+from helpers.poems.decoding import inverse_transform, uniform_draws
 from helpers.poems.writer import PoemWriter
 
 

@@ -16,12 +16,12 @@ import torch
 from safetensors.torch import load_file
 from transformers import Trainer
 
+from helpers.options import PoemTrainingConfig
 from helpers.poems.corpus import Quatrain
 from helpers.poems.next_line import IGNORED, encode, line_pairs
 from helpers.poems.training import fine_tune, is_whole, last_checkpoint, mean_over_tokens, training_arguments
 from helpers.poems.words import count_words, words_of
 from helpers.poems.writer import PoemWriter, character_tokenizer
-from helpers.training_config import PoemTrainingConfig
 from recipes.poem_t5.train_base import build_optimizer, completions, new_model, prepare_to_copy
 from tests.poems.test_writer import CHARACTERS, VERSE, tiny_t5
 

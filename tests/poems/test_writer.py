@@ -10,11 +10,13 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
+from helpers.characters import is_han
+from helpers.options import FORMS
 from helpers.poems.decoding import MIN_P
 from helpers.poems.next_line import collate, encode, source_text, target_text
 from helpers.poems.writer import PoemWriter, character_tokenizer
 from helpers.storage.weights import WEIGHTS, load_pretrained
-from helpers.verse.constraint import FORMS, check, is_han
+from helpers.verse.check import check
 from recipes.poem_t5 import export as export_poem_t5
 
 # Ten poems of the Tang, with the half-width punctuation that Mengzi's vocabulary has.

@@ -8,16 +8,11 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import LogitsProcessorList, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
-from helpers.verse.constraint import (
-    FORMS,
-    VerseConstraint,
-    check,
-    is_han,
-    level_rhymes,
-    tone_pattern,
-    tones,
-    usual_readings,
-)
+from helpers.characters import is_han
+from helpers.options import FORMS
+from helpers.verse.check import check, tone_pattern
+from helpers.verse.constraint import VerseConstraint
+from helpers.verse.rhymes import level_rhymes, tones, usual_readings
 
 HERON_TOWER = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]  # 王之涣《登鹳雀楼》
 NIGHT_THOUGHTS = ["床前明月光", "疑是地上霜", "举头望明月", "低头思故乡"]  # 李白《静夜思》

@@ -3,13 +3,16 @@
 import pytest
 import torch
 
+from helpers.characters import is_han
 from helpers.config import ASSETS
+from helpers.options import FORMS
 from helpers.poems.corpus import read_split
 from helpers.poems.decoding import STRATEGIES
 from helpers.poems.writer import Poem, PoemWriter, character_tokenizer
-from helpers.verse.constraint import FORMS, check, is_han, tones
+from helpers.verse.check import check
 from helpers.verse.keyword_bonus import KeywordBonus
 from helpers.verse.keyword_constraint import AcrosticConstraint, KeywordConstraint
+from helpers.verse.rhymes import tones
 from helpers.verse.rules import VerseRules
 from tests.poems.test_writer import CHARACTERS, tiny_t5, write_mengzi
 from tests.verse.test_constraint import CHARS, HERON_TOWER, make_tokenizer

@@ -8,8 +8,10 @@ import torch
 
 from helpers.config import ASSETS
 from helpers.poems.corpus import read_split
-from helpers.verse.constraint import ANY, VerseConstraint, check
-from helpers.verse.rules import VerseRules, level_groups, may_end
+from helpers.verse.check import ANY, check
+from helpers.verse.constraint import VerseConstraint
+from helpers.verse.rhymes import level_groups
+from helpers.verse.rules import VerseRules, may_end
 from helpers.verse.tone_constraint import ToneConstraint
 from tests.verse.test_constraint import (
     BAIDI,

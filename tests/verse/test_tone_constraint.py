@@ -5,7 +5,10 @@ import torch
 from transformers import AutoTokenizer
 
 from helpers.config import ASSETS
-from helpers.verse.constraint import FORMS, VerseConstraint, check, in_tonal_order, tone_at, tones
+from helpers.options import FORMS
+from helpers.verse.check import check, in_tonal_order, tone_at
+from helpers.verse.constraint import VerseConstraint
+from helpers.verse.rhymes import tones
 from helpers.verse.tone_constraint import ToneConstraint
 from tests.verse.test_constraint import MULTIPLE
 

@@ -4,7 +4,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from helpers.poems.writer import character_tokenizer
-from helpers.verse.word_tokens import spell, tokens_begun
+from helpers.verse.vocabulary import spell, tokens_begun
 from tests.poems.test_writer import CHARACTERS, write_mengzi
 
 

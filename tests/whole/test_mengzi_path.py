@@ -13,14 +13,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
+from helpers.characters import is_han
 from helpers.config import ASSETS
+from helpers.options import PoemTrainingConfig
 from helpers.poems.corpus import Quatrain, read_split
 from helpers.poems.decoding import MIN_P, STRATEGIES
 from helpers.poems.next_line import encode, source_text, target_text
 from helpers.poems.training import fine_tune
 from helpers.poems.writer import PoemWriter
-from helpers.training_config import PoemTrainingConfig
-from helpers.verse.constraint import check, is_han
+from helpers.verse.check import check
 from tests.poems.test_corpus import HERON_TOWER
 
 pytestmark = pytest.mark.usefixtures("one_thread")
