@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from helpers.chinese_clip.encoder import ImageTextEncoder
+from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS
-from helpers.data.captions import flatten, read_parquet
-from helpers.evaluate.labelled_photos import LABELS, read_labelled_photos
-from helpers.keywords.ranking import calibrated_scores, standard_scores
-from helpers.metrics.retrieval import recall_at_k, word_ranking
+from helpers.data import flatten, read_parquet
+from helpers.evaluate import LABELS, read_labelled_photos
+from helpers.keywords import calibrated_scores, standard_scores
+from helpers.metrics import recall_at_k, word_ranking
 
 
 def photo_words(

@@ -28,15 +28,20 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from helpers.clip.features import cached_features
-from helpers.clip.model import ProjectionHeads, contrastive_loss
-from helpers.clip.pairs import FeaturePairs, PairBatches, PicturePairs
-from helpers.clip.pretrained import CLIPBundle
-from helpers.clip.training import CROP_ROOM
+from helpers.clip import (
+    CROP_ROOM,
+    CLIPBundle,
+    FeaturePairs,
+    PairBatches,
+    PicturePairs,
+    ProjectionHeads,
+    cached_features,
+    contrastive_loss,
+)
 from helpers.config import pick_device, pick_dtype, seed_everything
-from helpers.data.captions import load_captions
-from helpers.data.decoded import squashed
-from helpers.training.loop import TrainingConfig, fit, make_accelerator, parameter_groups
+from helpers.data import load_captions, squashed
+from helpers.options import TrainingConfig
+from helpers.training import fit, make_accelerator, parameter_groups
 
 Figures = dict[str, float]
 

@@ -19,11 +19,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from helpers.chinese_clip.encoder import ImageTextEncoder
+from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS
-from helpers.data.captions import CaptionData, read_parquet
-from helpers.data.filtering import Rules, filter_pairs
-from helpers.data.web_pairs import PairFile, write_rows
+from helpers.data import CaptionData, PairFile, Rules, filter_pairs, read_parquet, write_rows
 
 PICTURES = 2000
 EXCHANGED = 0.1

@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.chinese_clip.encoder import ImageTextEncoder
+from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, load_config
-from helpers.data.captions import flatten, load_captions
-from helpers.metrics.hubness import centred, csls, inverted_softmax, k_occurrence, skewness
-from helpers.metrics.retrieval import recall_of_scores
+from helpers.data import flatten, load_captions
+from helpers.metrics import centred, csls, inverted_softmax, k_occurrence, recall_of_scores, skewness
 
 BANK_PICTURES, BANK_CAPTIONS = 2000, 5000
 

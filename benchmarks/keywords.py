@@ -23,15 +23,13 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from helpers.chinese_clip.encoder import ImageTextEncoder
+from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, load_config
-from helpers.data.photos import load_image
-from helpers.evaluate.labelled_photos import LABELS, read_labelled_photos
-from helpers.keywords.ranking import pick_diverse, standard_scores, standardised, word_statistics
-from helpers.keywords.vocabulary import load_vocabulary
-from helpers.keywords.zero_shot import class_embeds
-from helpers.metrics.retrieval import word_ranking
-from helpers.pipeline.image_to_poem import ImageToPoem
+from helpers.data import load_image
+from helpers.evaluate import LABELS, read_labelled_photos
+from helpers.keywords import class_embeds, load_vocabulary, pick_diverse, standard_scores, standardised, word_statistics
+from helpers.metrics import word_ranking
+from helpers.pipeline import ImageToPoem
 
 WORDS = 10_000
 FOUR = ["一张{}的照片", "照片里有{}", "风景中的{}", "{}，一幅美丽的风景"]  # as in notebook 02

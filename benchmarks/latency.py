@@ -14,9 +14,9 @@ import time
 import torch
 
 from helpers.config import ASSETS
-from helpers.data.photos import load_image
+from helpers.data import load_image
 from helpers.options import PoemOptions
-from helpers.pipeline.image_to_poem import ImageToPoem
+from helpers.pipeline import ImageToPoem
 
 RUNS = 10
 

@@ -20,9 +20,8 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from helpers.keywords.line_index import KINDS, LineIndex, calibrated_queries
-from helpers.keywords.lines import encode_lines, load_lines
-from helpers.pipeline.image_to_poem import ImageToPoem
+from helpers.keywords import KINDS, LineIndex, calibrated_queries, encode_lines, load_lines
+from helpers.pipeline import ImageToPoem
 
 SIZES = (10_000, 100_000, 1_000_000)
 QUERIES = 64

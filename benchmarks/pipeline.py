@@ -21,14 +21,11 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from helpers.commands.shared import load_pipeline
+from helpers.commands import load_pipeline
 from helpers.config import pick_device
-from helpers.data.photos import load_image
+from helpers.data import load_image
 from helpers.options import PoemOptions
-from helpers.pipeline.batch import PoemJob, Row, poem_blocks, write_card
-from helpers.pipeline.candidates import from_keywords
-from helpers.pipeline.image_to_poem import ImageToPoem
-from helpers.pipeline.names import matches
+from helpers.pipeline import ImageToPoem, PoemJob, Row, from_keywords, matches, poem_blocks, write_card
 
 
 def main() -> None:

@@ -17,10 +17,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from helpers.config import ASSETS
-from helpers.poems.corpus import read_split
-from helpers.poems.decoding import MIN_P
-from helpers.poems.next_line import encode, source_text
-from helpers.poems.writer import PoemWriter
+from helpers.poems import MIN_P, PoemWriter, encode, read_split, source_text
 
 LINE_TOKENS = 9  # 7 characters and what may stand around them: the peer has no rule that ends a line
 

@@ -19,12 +19,9 @@ from pathlib import Path
 import torch
 
 from helpers.config import ASSETS
-from helpers.metrics.copies import TrainingText
-from helpers.metrics.ngram import Trigram
-from helpers.metrics.poems import distinct_n, keyword_recall, verse_rates
+from helpers.metrics import TrainingText, Trigram, distinct_n, keyword_recall, verse_rates
 from helpers.options import FORMS
-from helpers.poems.corpus import Quatrain, read_ccpc, read_split
-from helpers.poems.writer import KEYWORD_BONUS, PoemWriter
+from helpers.poems import KEYWORD_BONUS, PoemWriter, Quatrain, read_ccpc, read_split
 
 BATCH = 100
 RULES_OFF = {"rhyme": False, "no_repeat": False, "tone": False, "keyword_bonus": 0.0}

@@ -11,12 +11,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from helpers.commands.data import add_data_commands
-from helpers.commands.evaluate import add_evaluate_commands
-from helpers.commands.lines import add_line_commands
-from helpers.commands.poem import add_picture_commands
-from helpers.commands.shared import complain
-from helpers.commands.train import add_training_commands
+from helpers.commands import (
+    add_data_commands,
+    add_evaluate_commands,
+    add_line_commands,
+    add_picture_commands,
+    add_training_commands,
+    complain,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

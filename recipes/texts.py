@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers.keywords.vocabulary import load_vocabulary
+from helpers.keywords import load_vocabulary
 
 DATA = Path(__file__).parent / "data"
 

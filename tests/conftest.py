@@ -76,7 +76,7 @@ def bundle_folder(distilbert_folder, resnet_file, tmp_path_factory) -> Path:
     """A model of ours that looks at 32 pixels and knows twenty words."""
     import torch
 
-    from helpers.clip.pretrained import CLIPBundle
+    from helpers.clip import CLIPBundle
 
     folder = tmp_path_factory.mktemp("bundle")
     torch.manual_seed(0)
@@ -86,7 +86,7 @@ def bundle_folder(distilbert_folder, resnet_file, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def bundle(bundle_folder):
-    from helpers.clip.pretrained import CLIPBundle
+    from helpers.clip import CLIPBundle
 
     return CLIPBundle.load(bundle_folder)
 

@@ -1,0 +1,28 @@
+"""The app: a page on which a photograph becomes a poem card (`python -m helpers.app`).
+
+Read in this order:
+    steps: what a request does, without a page.
+    page: what is where, and which step answers which event.
+    style: colours, type, widths.
+    server: limits, models that load behind the page, the command line.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "steps": [
+            "MAX_CANDIDATES",
+            "Picture",
+            "candidate_text",
+            "draw_card",
+            "open_photo",
+            "read_picture",
+            "verdict",
+            "write_poems",
+        ],
+        "page": ["build_page", "uploaded"],
+        "server": ["launch", "load_models", "main"],
+    },
+)

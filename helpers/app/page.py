@@ -28,7 +28,7 @@ from helpers.config import ASSETS
 from helpers.options import DEFAULT, FORMS, LAYOUT_NAMES, THEME_NAMES, WAYS, PoemOptions
 
 if TYPE_CHECKING:
-    from helpers.pipeline.image_to_poem import ImageToPoem
+    from helpers.pipeline import ImageToPoem
 
 KEPT = 2 * 3600  # seconds: photographs, cards and sessions live no longer
 MAX_SEED = 2**31 - 1

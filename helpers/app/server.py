@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from helpers.commands.shared import complain, load_pipeline
+from helpers.commands import complain, load_pipeline
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 
@@ -24,7 +24,7 @@ from helpers.app.style import CSS, THEME
 if TYPE_CHECKING:
     import gradio as gr
 
-    from helpers.pipeline.image_to_poem import ImageToPoem
+    from helpers.pipeline import ImageToPoem
 
 MAX_BYTES = 50 * 2**20  # of an upload; `load_image` limits its pixels
 MAX_WAITING = 32  # requests; further ones are told at once that the queue is full
@@ -57,7 +57,7 @@ def load_models(profile: str, models: Future[ImageToPoem]) -> None:
     """Load what the first request would wait for; a failure is told here, and to everybody who asks later."""
     try:
         pipeline = load_pipeline(profile)
-        from helpers.pipeline.plan import shipped_plan  # after the profile has had its say about the hub
+        from helpers.pipeline import shipped_plan  # after the profile has had its say about the hub
 
         shipped_plan()
         _ = pipeline.vocabulary_statistics

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from helpers.cards.card import poem_card
-from helpers.data.photos import ImageError, load_image
+from helpers.cards import poem_card
+from helpers.data import ImageError, load_image
 from helpers.options import PoemOptions
 
 if TYPE_CHECKING:
-    from helpers.pipeline.image_to_poem import ImageToPoem, ScoredWord
-    from helpers.poems.writer import Poem
+    from helpers.keywords import ScoredWord
+    from helpers.pipeline import ImageToPoem
+    from helpers.poems import Poem
 
 MAX_CANDIDATES = 8
 MAX_WORDS = 8
@@ -110,8 +111,8 @@ def candidate_text(poem: Poem) -> str:
 
 def verdict(lines: Sequence[str]) -> str:
     """Rhyme, tones and repeated characters of a poem in one line."""
-    from helpers.verse.check import check  # brings torch: the page is up before the models are
+    from helpers.verse import check_poem  # brings torch: the page is up before the models are
 
-    checks = check(lines)
+    checks = check_poem(lines)
     rhyme, tones, repeats = checks["rhyme_group"] or "none", "✓" if checks["tonal"] else "free", checks["repeats"]
     return f"韵 rhyme {rhyme} · 平仄 tones {tones} · 重字 repeats {''.join(repeats) or 0}"

@@ -26,10 +26,8 @@ from transformers import (
 )
 
 from helpers.chinese_clip.locked_tower import ImageBackbone, LockedImageTower, load_image_tower
-from helpers.clip.bundle import Bundle
-from helpers.clip.model import CustomCLIP, ProjectionHeads, TextTower, bilingual_tokenizer
-from helpers.storage.hub import CONFIG, kind_of, model_type
-from helpers.storage.weights import WEIGHTS, load_weights, quantize, save_quantized
+from helpers.clip import Bundle, CustomCLIP, ProjectionHeads, TextTower, bilingual_tokenizer
+from helpers.storage import CONFIG, INT8_WEIGHTS, kind_of, load_weights, model_type, quantize, save_quantized
 
 BERT_CLIP = "bert_clip"
 HEADS, IMAGE, TEXT = "heads.safetensors", "image", "text"
@@ -119,9 +117,9 @@ def load_bert(name: str | Path) -> PreTrainedModel:
     if kind not in TEXT_KINDS:
         raise ValueError(f"{name}: a {kind}, not one of {', '.join(TEXT_KINDS)}")
     pooler = {} if kind in ("distilbert", "electra") else {"add_pooling_layer": False}  # those two never had one
-    if (Path(name) / WEIGHTS).is_file():
+    if (Path(name) / INT8_WEIGHTS).is_file():
         bert = AutoModel.from_config(AutoConfig.from_pretrained(name), **pooler)
-        load_weights(bert, Path(name) / WEIGHTS)
+        load_weights(bert, Path(name) / INT8_WEIGHTS)
         return bert.eval()
     bert, report = AutoModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True, **pooler)
     if report["missing_keys"]:  # they would be drawn at random
@@ -131,13 +129,13 @@ def load_bert(name: str | Path) -> PreTrainedModel:
 
 def save_bert(bert: PreTrainedModel, folder: Path, quantized: bool) -> None:
     """Write the folder that `load_bert` reads; in eight bits no other program reads it."""
-    for weights in (WEIGHTS, "model.safetensors"):
+    for weights in (INT8_WEIGHTS, "model.safetensors"):
         (folder / weights).unlink(missing_ok=True)  # a folder holds one model
     if not quantized:
         bert.save_pretrained(folder)
         return
     bert.config.save_pretrained(folder)
-    save_quantized(bert.state_dict(), folder / WEIGHTS)
+    save_quantized(bert.state_dict(), folder / INT8_WEIGHTS)
 
 
 def new_bert(texts: Sequence[str], **changes: object) -> tuple[BertModel, PreTrainedTokenizerBase]:

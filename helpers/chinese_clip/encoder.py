@@ -18,11 +18,9 @@ from PIL import Image
 from torch.nn import functional as F
 
 from helpers.chinese_clip.bert_clip import BERT_CLIP, BertCLIPBundle
-from helpers.clip.bundle import Bundle
-from helpers.clip.pretrained import MODEL_TYPE, CLIPBundle
+from helpers.clip import MODEL_TYPE, Bundle, CLIPBundle
 from helpers.config import autocast, pick_device, pick_dtype
-from helpers.storage.cache import cached, digest
-from helpers.storage.hub import kind_of, model_type
+from helpers.storage import cached, digest, kind_of, model_type
 
 
 class Backend(Protocol):

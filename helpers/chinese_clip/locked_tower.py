@@ -18,11 +18,8 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models import ResNet, resnet18
 
-from helpers.clip.bundle import network_of
-from helpers.clip.model import ProjectionHead
-from helpers.clip.pretrained import MODEL_TYPE, CLIPBundle, normalised, square_bytes
-from helpers.storage.hub import CONFIG, kind_of, model_type
-from helpers.storage.weights import WEIGHTS, load_weights, save_quantized
+from helpers.clip import MODEL_TYPE, CLIPBundle, ProjectionHead, normalised, square_bytes
+from helpers.storage import CONFIG, INT8_WEIGHTS, kind_of, load_weights, model_type, network_of, save_quantized
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -126,7 +123,7 @@ class Places365Backbone(ImageBackbone):
     def load(cls, folder: str | Path) -> Places365Backbone:
         """Read a folder that `save` wrote; ValueError if its weights are of another network."""
         network = wide_resnet18()
-        load_weights(network, Path(folder) / WEIGHTS)
+        load_weights(network, Path(folder) / INT8_WEIGHTS)
         return cls(network)
 
     def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
@@ -140,7 +137,7 @@ class Places365Backbone(ImageBackbone):
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        save_quantized(self.tower.state_dict(), folder / WEIGHTS)
+        save_quantized(self.tower.state_dict(), folder / INT8_WEIGHTS)
         (folder / CONFIG).write_text(json.dumps({"model_type": PLACES365}) + "\n", encoding="utf-8")
 
 

@@ -9,13 +9,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from helpers.chinese_clip.bert_clip import BertCLIPBundle
-from helpers.clip.features import cached_image_features, text_features
-from helpers.clip.model import LockedCLIP, ProjectionHeads
-from helpers.clip.pairs import LockedPairs
-from helpers.clip.training import finish, heads_recall, pair_batches, run_settings
-from helpers.data.captions import CaptionData, flatten
+from helpers.clip import (
+    LockedCLIP,
+    LockedPairs,
+    ProjectionHeads,
+    cached_image_features,
+    finish,
+    heads_recall,
+    pair_batches,
+    run_settings,
+    text_features,
+)
+from helpers.data import CaptionData, flatten
 from helpers.options import TrainingConfig
-from helpers.training.loop import Figures, Progress, fit, make_accelerator, open_run, parameter_groups
+from helpers.training import Figures, Progress, fit, make_accelerator, open_run, parameter_groups
 
 
 def train_lit(

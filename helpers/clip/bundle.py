@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -11,10 +10,10 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from helpers.clip.model import CustomCLIP
-from helpers.storage.cache import digest
+from helpers.storage import digest, network_of, weights_digest
 
 
 class Bundle(ABC):
@@ -56,19 +55,3 @@ class Bundle(ABC):
         """The tokenizer as text, without the truncation and padding that its last call happened to leave in it."""
         content = json.loads(self.tokenizer.backend_tokenizer.to_str())
         return json.dumps({**content, "truncation": None, "padding": None}, sort_keys=True)
-
-
-def weights_digest(module: torch.nn.Module) -> str:
-    """A key that changes when a weight or a buffer of the module does."""
-    weights = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
-        weights.update(f"{name} {tuple(tensor.shape)}".encode())
-        weights.update(tensor.detach().cpu().contiguous().numpy())
-    return weights.hexdigest()
-
-
-def network_of(model: PreTrainedModel) -> str:
-    """What of a model's configuration shapes the network, as text: weights alone do not tell heads or activations."""
-    elsewhere = {"_name_or_path", "transformers_version", "architectures", "dtype"}
-    config = {key: value for key, value in model.config.to_diff_dict().items() if key not in elsewhere}
-    return json.dumps(config, sort_keys=True, default=str)

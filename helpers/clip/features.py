@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from helpers.clip.bundle import Bundle, network_of, weights_digest
+from helpers.clip.bundle import Bundle
 from helpers.config import autocast, pick_dtype
-from helpers.data.captions import CaptionData, LazyPictures, flatten
-from helpers.storage.cache import cached, digest
+from helpers.data import CaptionData, LazyPictures, flatten
+from helpers.storage import cached, digest, network_of, weights_digest
 
 BATCH = 64
 BLOCK = 1000  # pictures whose features make one file of the cache

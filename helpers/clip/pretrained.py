@@ -27,10 +27,8 @@ from transformers import (
 
 from helpers.clip.bundle import Bundle
 from helpers.clip.model import build_clip
-from helpers.data.photos import squash
-from helpers.storage.hub import CONFIG, model_type
-from helpers.storage.weights import WEIGHTS as INT8_WEIGHTS
-from helpers.storage.weights import load_weights, save_quantized
+from helpers.data import squash
+from helpers.storage import CONFIG, INT8_WEIGHTS, load_weights, model_type, save_quantized, whole_file
 
 WEIGHTS = "model.safetensors"
 MODEL_TYPE = "custom_clip"
@@ -96,12 +94,11 @@ class CLIPBundle(Bundle):
         folder.mkdir(parents=True, exist_ok=True)
         state = {name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}
         name, other = (INT8_WEIGHTS, WEIGHTS) if quantized else (WEIGHTS, INT8_WEIGHTS)
-        unfinished = folder / f"{name}.new"
-        if quantized:
-            save_quantized(state, unfinished)
-        else:
-            save_file(state, unfinished, metadata={"format": "pt"})
-        unfinished.replace(folder / name)
+        with whole_file(folder / name) as unfinished:
+            if quantized:
+                save_quantized(state, unfinished)
+            else:
+                save_file(state, unfinished, metadata={"format": "pt"})
         (folder / other).unlink(missing_ok=True)  # a folder holds one model
         self.tokenizer.save_pretrained(folder)
         config = {"model_type": MODEL_TYPE, **asdict(self.config)}

@@ -12,18 +12,17 @@ import torch
 from accelerate import Accelerator
 from torch.nn import functional as F
 
-from helpers.chinese_clip.encoder import ImageTextEncoder
-from helpers.clip.bundle import Bundle, weights_digest
+from helpers.chinese_clip import ImageTextEncoder
+from helpers.clip.bundle import Bundle
 from helpers.clip.features import cached_features
 from helpers.clip.model import ProjectionHeads
 from helpers.clip.pairs import FeaturePairs, PairBatches, PicturePairs
 from helpers.clip.pretrained import CLIPBundle
-from helpers.data.captions import CaptionData, flatten
-from helpers.data.decoded import squashed
-from helpers.metrics.retrieval import recall_at_k
+from helpers.data import CaptionData, flatten, squashed
+from helpers.metrics import recall_at_k
 from helpers.options import TrainingConfig
-from helpers.storage.cache import digest
-from helpers.training.loop import Figures, Progress, fit, make_accelerator, open_run, parameter_groups
+from helpers.storage import digest, weights_digest
+from helpers.training import Figures, Progress, fit, make_accelerator, open_run, parameter_groups
 
 CROP_ROOM = 8 / 7  # pictures are kept a little larger than the model's, so that crops of them are not all enlarged
 

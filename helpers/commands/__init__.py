@@ -1,0 +1,24 @@
+"""The command line (`python -m helpers`, `image-to-poem`): options in, calls of the packages, text or JSON out.
+
+Read in this order:
+    shared: what the commands share.
+    poem: poem, keywords.
+    lines: lines.
+    train: train clip, lit, poem.
+    evaluate: evaluate retrieval, pipeline.
+    data: download-images, filter-pairs.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "shared": ["complain", "load_pipeline", "picture_names"],
+        "poem": ["add_picture_commands"],
+        "lines": ["add_line_commands"],
+        "train": ["add_training_commands"],
+        "evaluate": ["add_evaluate_commands"],
+        "data": ["add_data_commands"],
+    },
+)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from helpers.commands.shared import positive
-from helpers.storage.hub import hub_needed
+from helpers.storage import hub_needed
 
 
 def add_data_commands(commands: argparse._SubParsersAction) -> None:
@@ -64,8 +64,7 @@ def share(text: str) -> float:
 
 
 def run_download_images(args: argparse.Namespace) -> int:
-    from helpers.data.download import FAILURES, download_images
-    from helpers.data.fetch import Limits
+    from helpers.data import FAILURES, Limits, download_images
 
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # some servers' odd headers are not the reader's concern
     limits = Limits(args.timeout, args.deadline, args.retries)
@@ -83,8 +82,8 @@ def run_filter_pairs(args: argparse.Namespace) -> int:
     if args.model and not args.drop_lowest:
         raise ValueError("--model is for --drop-lowest: say which share is to go, as in --drop-lowest 0.1")
     load_config("mini", **hub_needed(args.model))  # before transformers is imported: it may switch the hub off
-    from helpers.chinese_clip.encoder import ImageTextEncoder
-    from helpers.data.filtering import Rules, filter_pairs
+    from helpers.chinese_clip import ImageTextEncoder
+    from helpers.data import Rules, filter_pairs
 
     rules = Rules(args.language, args.min_side, args.max_aspect, args.min_chars, args.max_chars, args.max_repeats)
     encoder = ImageTextEncoder.from_pretrained(args.model or ASSETS / "image_text") if args.drop_lowest else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from helpers.commands.shared import load_pipeline, positive
 from helpers.commands.train import add_data_arguments
 from helpers.options import DEFAULT, FORMS, WAYS, PoemOptions
-from helpers.storage.hub import hub_needed
+from helpers.storage import hub_needed
 
 
 def add_evaluate_commands(commands: argparse._SubParsersAction) -> None:
@@ -52,12 +52,11 @@ def run_evaluate_retrieval(args: argparse.Namespace) -> int:
     from helpers.config import load_config
 
     load_config("mini", **hub_needed(args.checkpoint, args.data))
-    from helpers.chinese_clip.bert_clip import BERT_CLIP
-    from helpers.chinese_clip.encoder import ImageTextEncoder
-    from helpers.clip.pretrained import CLIPBundle
-    from helpers.data.captions import load_captions
-    from helpers.evaluate.retrieval import retrieval
-    from helpers.storage.hub import model_type
+    from helpers.chinese_clip import BERT_CLIP, ImageTextEncoder
+    from helpers.clip import CLIPBundle
+    from helpers.data import load_captions
+    from helpers.evaluate import evaluate_retrieval
+    from helpers.storage import model_type
 
     if args.image_size and model_type(args.checkpoint) == BERT_CLIP:
         raise ValueError(f"{args.checkpoint}: a locked tower takes pictures of one size, so no --image-size")
@@ -66,7 +65,7 @@ def run_evaluate_retrieval(args: argparse.Namespace) -> int:
     else:
         encoder = ImageTextEncoder.from_pretrained(args.checkpoint)
     data = load_captions(args.data or "drawn", args.split, args.split_list)
-    figures = retrieval(encoder, data, args.language)
+    figures = evaluate_retrieval(encoder, data, args.language)
     if args.json:
         print(json.dumps(figures))
         return 0
@@ -78,19 +77,19 @@ def run_evaluate_retrieval(args: argparse.Namespace) -> int:
 
 
 def run_evaluate_pipeline(args: argparse.Namespace) -> int:
-    from helpers.evaluate.labelled_photos import read_labelled_photos
+    from helpers.evaluate import read_labelled_photos
 
     photos = read_labelled_photos(args.data)
     pipeline = load_pipeline(args.profile)
-    from helpers.chinese_clip.encoder import ImageTextEncoder
-    from helpers.evaluate.pipeline import evaluate_pipeline
+    from helpers.chinese_clip import ImageTextEncoder
+    from helpers.evaluate import evaluate_pipeline
 
     judge = ImageTextEncoder.from_pretrained(args.judge or pipeline.config.judge, pipeline.config.device)
     options = [PoemOptions(form=args.form, n=args.n, way=way) for way in args.ways]
     figures = evaluate_pipeline(pipeline, judge, photos, options, args.seeds)
     print(json.dumps(figures, ensure_ascii=False) if args.json else pipeline_text(figures))  # before all that may fail
     if args.gallery:
-        from helpers.evaluate.pipeline import best_and_worst
+        from helpers.evaluate import best_and_worst
 
         best_and_worst(photos, figures["ways"][args.ways[0]]["poems"]).savefig(args.gallery, dpi=80)
     return 0

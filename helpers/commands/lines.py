@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from helpers.commands.shared import PictureReader, as_json, load_pipeline, positive
 
 if TYPE_CHECKING:
-    from helpers.chinese_clip.encoder import ImageTextEncoder
-    from helpers.keywords.line_index import FoundLine, LineIndex
+    from helpers.chinese_clip import ImageTextEncoder
+    from helpers.keywords import FoundLine, LineIndex
 
 
 def add_line_commands(commands: argparse._SubParsersAction) -> None:
@@ -28,7 +28,7 @@ def add_line_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def run_lines(args: argparse.Namespace) -> int:
-    from helpers.keywords.line_index import calibrated_queries
+    from helpers.keywords import calibrated_queries
 
     reader, index = PictureReader(args.images), None
     for paths, images in reader:
@@ -45,8 +45,7 @@ def open_index(encoder: ImageTextEncoder, lines_file: Path | None, folder: Path 
 
     Raises ValueError if the saved one has other lines than the file or was made with another model.
     """
-    from helpers.keywords.line_index import LineIndex
-    from helpers.keywords.lines import SAMPLE, load_lines
+    from helpers.keywords import SAMPLE, LineIndex, load_lines
 
     if folder is None or not folder.exists():
         index = LineIndex.build_from(encoder, load_lines(lines_file or SAMPLE))

@@ -19,8 +19,7 @@ from helpers.commands.shared import (
     positive,
 )
 from helpers.options import DEFAULT, FORMS, LAYOUT_NAMES, THEME_NAMES, WAYS, PoemOptions, punctuated
-from helpers.pipeline.batch import PoemJob, Row, keyword_records, poem_blocks
-from helpers.pipeline.names import card_paths, identity, marked_card_path
+from helpers.pipeline import PoemJob, Row, card_paths, identity, keyword_records, marked_card_path, poem_blocks
 
 ENGINES = ("local", "ray")
 PICTURES = "files, folders, or quoted patterns like 'photos/**/*.jpg'"
@@ -106,7 +105,7 @@ def print_poems(names: Sequence[str], job: PoemJob, args: argparse.Namespace) ->
 def write_file(names: Sequence[str], job: PoemJob, args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from helpers.pipeline.results import PoemFile
+    from helpers.pipeline import PoemFile
 
     status, failed = 0, 0
     with PoemFile(args.out, job.settings(args.card)) as file:
@@ -130,13 +129,13 @@ def write_file(names: Sequence[str], job: PoemJob, args: argparse.Namespace) -> 
 def blocks_of(rows: Sequence[Row], job: PoemJob, engine: str) -> Iterator[list[dict]]:
     if engine == "local":
         return poem_blocks(rows, job, lambda: load_pipeline(job.profile))
-    from helpers.pipeline.ray_engine import ray_blocks
+    from helpers.pipeline import ray_blocks
 
     return ray_blocks(rows, job)
 
 
 def run_keywords(args: argparse.Namespace) -> int:
-    from helpers.keywords.vocabulary import read_words
+    from helpers.keywords import read_words
 
     if args.k < 1:
         raise ValueError(f"--k must be at least 1, not {args.k}")

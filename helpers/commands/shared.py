@@ -10,12 +10,12 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-from helpers.pipeline.names import identity, matches
+from helpers.pipeline import identity, matches
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from helpers.pipeline.image_to_poem import ImageToPoem
+    from helpers.pipeline import ImageToPoem
 
 Config = TypeVar("Config")  # a dataclass
 
@@ -29,7 +29,7 @@ def load_pipeline(profile: str) -> ImageToPoem:
     config = load_config(profile)  # before transformers is imported: it may switch the hub off
     from transformers.utils import logging
 
-    from helpers.pipeline.image_to_poem import ImageToPoem
+    from helpers.pipeline import ImageToPoem
 
     logging.disable_progress_bar()  # stderr is for errors: loading takes a blink
     return ImageToPoem(config)
@@ -42,7 +42,7 @@ class PictureReader:
         self.names, self.status = picture_names(names)
 
     def __iter__(self) -> Iterator[tuple[list[str], list[Image.Image]]]:
-        from helpers.data.photos import ImageError, load_image
+        from helpers.data import ImageError, load_image
 
         for start in range(0, len(self.names), BATCH):
             paths, images = [], []

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from helpers.commands.shared import from_options, positive
 from helpers.options import PoemTrainingConfig, TrainingConfig
-from helpers.storage.hub import hub_needed
+from helpers.storage import hub_needed
 
 if TYPE_CHECKING:
-    from helpers.data.captions import CaptionData
-    from helpers.training.loop import Progress
+    from helpers.data import CaptionData
+    from helpers.training import Progress
 
 FILE_HELP = "@FILE: options from a file, # begins a comment; of an option that is given twice the later one counts."
 
@@ -88,8 +88,7 @@ def run_train_clip(args: argparse.Namespace) -> int:
     from helpers.config import load_config, seed_everything
 
     profile = load_config(args.profile, **hub_needed(args.data, args.text_model))
-    from helpers.clip.pretrained import CLIPBundle
-    from helpers.clip.training import fine_tune, train_heads
+    from helpers.clip import CLIPBundle, fine_tune, train_heads
 
     train, val = load_training_data(args.data or profile.captions, args)
     seed_everything(args.seed)  # the new heads
@@ -112,10 +111,8 @@ def run_train_lit(args: argparse.Namespace) -> int:
     from helpers.config import load_config, seed_everything
 
     profile = load_config(args.profile, **hub_needed(args.data, args.text_model, args.image_tower))
-    from helpers.chinese_clip.bert_clip import BertCLIPBundle, new_bert
-    from helpers.chinese_clip.locked_tower import load_image_tower
-    from helpers.chinese_clip.training import train_lit
-    from helpers.data.captions import DRAWN, flatten
+    from helpers.chinese_clip import BertCLIPBundle, load_image_tower, new_bert, train_lit
+    from helpers.data import DRAWN, flatten
 
     train, val = load_training_data(args.data or DRAWN, args)  # no set of Chinese captions is every reader's to load
     seed_everything(args.seed)  # the new heads and perhaps the new BERT
@@ -133,7 +130,7 @@ def run_train_lit(args: argparse.Namespace) -> int:
 
 def load_training_data(data: str, args: argparse.Namespace) -> tuple[CaptionData, CaptionData]:
     """The training and the validation split; ValueError if they would be the same pictures or lack captions."""
-    from helpers.data.captions import load_captions
+    from helpers.data import load_captions
 
     if Path(data).is_file() and not args.split_list:
         raise ValueError(f"{data}: one file cannot both train and validate; give --split-list, or a folder of splits")
@@ -176,16 +173,15 @@ def add_poem_command(train: argparse._SubParsersAction) -> None:
 
 def run_train_poem(args: argparse.Namespace) -> int:
     from helpers.config import load_config
-    from helpers.poems.corpus import read_split
+    from helpers.poems import read_split
 
     profile = load_config(args.profile, **hub_needed(args.model))
     config = from_options(PoemTrainingConfig, args)
     train, valid = (read_split(args.data or profile.poems, split) for split in ("train", "valid"))
-    from helpers.poems.training import fine_tune
-    from helpers.poems.writer import PoemWriter
+    from helpers.poems import PoemWriter, fine_tune_t5
 
     writer = PoemWriter.from_pretrained(args.model or profile.poem_base)
-    log = fine_tune(writer.model, writer.tokenizer, train, valid, config, args.out, args.resume)
+    log = fine_tune_t5(writer.model, writer.tokenizer, train, valid, config, args.out, args.resume)
     losses = [entry["eval_loss"] for entry in log if "eval_loss" in entry]
     if losses:
         print(f"{args.out}: loss {min(losses):.3f} on {len(valid)} other poems", file=sys.stderr)

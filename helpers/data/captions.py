@@ -17,11 +17,8 @@ from PIL import Image
 from helpers.characters import is_chinese
 from helpers.data.caption_files import in_split, read_caption_file, read_split_list
 from helpers.data.photos import load_image
-from helpers.drawn.captions import captions_en, captions_zh
-from helpers.drawn.painter import paint
-from helpers.drawn.scenes import sample_scenes
-from helpers.storage.cache import digest
-from helpers.storage.hub import is_hub_id
+from helpers.drawn import captions_en, captions_zh, paint, sample_scenes
+from helpers.storage import digest, is_hub_id
 
 DRAWN = "drawn"  # the name of the mini set
 DRAWN_COUNTS = {"train": 1600, "val": 200, "test": 200}

@@ -14,7 +14,7 @@ from tqdm import tqdm  # decoding thirty thousand pictures takes minutes: say ho
 
 from helpers.data.captions import CaptionData
 from helpers.data.photos import squash
-from helpers.storage.cache import cache_folder, digest
+from helpers.storage import cache_folder, digest, whole_file
 
 
 class PixelArray(Sequence[Image.Image]):
@@ -39,21 +39,16 @@ def squashed(data: CaptionData, size: int) -> CaptionData:
 
 
 def _decode(data: CaptionData, size: int, path: Path) -> None:
-    """Write the array beside its place and move it there when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.new")
-    shape = (len(data), size, size, 3)
-    pixels = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
+    """Write the array (N, size, size, 3) of bytes, whole or not at all."""
+    with whole_file(path) as unfinished:
+        shape = (len(data), size, size, 3)
+        pixels = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
 
-    def decode(index: int) -> None:
-        pixels[index] = np.asarray(squash(data.pictures[index], size))
+        def decode(index: int) -> None:
+            pixels[index] = np.asarray(squash(data.pictures[index], size))
 
-    try:
         # Pillow decodes and scales outside of Python's lock, so threads do
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for _ in tqdm(pool.map(decode, range(len(data))), total=len(data), desc="decode", unit="picture"):
                 pass
         pixels.flush()
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from helpers.data.fetch import Failure, Limits, fetch
+from helpers.data.fetch import Failure, Limits, fetch_file
 from helpers.data.photos import ImageError, load_image
 from helpers.data.web_pairs import PairFile, WebPair, write_rows
 
@@ -103,7 +103,7 @@ def download(folder: Path, limits: Limits, job: Job) -> Outcome:
     unfinished = folder / UNFINISHED / pair.filename
     if reason is None:
         try:
-            fetch(pair.url, unfinished, limits)
+            fetch_file(pair.url, unfinished, limits)
             check_picture(unfinished, pair.row.get("sha256", "").strip())
             os.replace(unfinished, folder / pair.filename)
         except Failure as failure:

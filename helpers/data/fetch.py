@@ -44,7 +44,7 @@ class Limits:
     retries: int = 3  # after a time-out, a lost connection, a body cut off, or a status code of PASSING
 
 
-def fetch(url: str, path: Path, limits: Limits) -> None:
+def fetch_file(url: str, path: Path, limits: Limits) -> None:
     """Write what is at `url` to `path`; raises Failure, and then `path` may hold a part of it.
 
     The retries are ours, not urllib3's: those are over before requests reads the body, and know no deadline.

@@ -28,10 +28,10 @@ from tqdm import tqdm
 from helpers.characters import is_han
 from helpers.data.photos import ImageError, load_image
 from helpers.data.web_pairs import PairFile, write_rows
-from helpers.storage.cache import cached, digest
+from helpers.storage import cached, digest
 
 if TYPE_CHECKING:
-    from helpers.chinese_clip.encoder import ImageTextEncoder
+    from helpers.chinese_clip import ImageTextEncoder
 
 BATCH = 64  # pictures in memory at a time
 _URL = re.compile(r"https?:|www\.|[a-z0-9-]\.(?:com|cn|net|org)(?![a-z0-9])", re.IGNORECASE)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.data.photos import load_image
+from helpers.data import load_image
 
 # every label of the set, also those that no photo of a folder carries, and what in a word names it
 NAMES = {

@@ -16,20 +16,19 @@ import numpy as np
 from tqdm import tqdm
 
 from helpers.evaluate.labelled_photos import LABELS, LabelledPhotos, named_labels
-from helpers.keywords.ranking import standard_scores
-from helpers.metrics.poems import distinct_n, keyword_recall, verse_rates
-from helpers.metrics.retrieval import recall_of_scores, word_ranking
+from helpers.keywords import standard_scores
+from helpers.metrics import distinct_n, keyword_recall, recall_of_scores, verse_rates, word_ranking
 from helpers.options import punctuated
-from helpers.pipeline.candidates import FUNCTIONS
+from helpers.pipeline import FUNCTIONS
 from helpers.plots import show_gallery, use_chinese_fonts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from helpers.chinese_clip.encoder import ImageTextEncoder
+    from helpers.chinese_clip import ImageTextEncoder
     from helpers.options import PoemOptions
-    from helpers.pipeline.image_to_poem import ImageToPoem
-    from helpers.poems.writer import Poem
+    from helpers.pipeline import ImageToPoem
+    from helpers.poems import Poem
 
 KS = (1, 5)
 Texts = Sequence[Sequence[str]]  # lines of poems

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from helpers.data.captions import flatten
-from helpers.metrics.retrieval import chance_recall, recall_at_k
+from helpers.data import flatten
+from helpers.metrics import chance_recall, recall_at_k
 
 if TYPE_CHECKING:
-    from helpers.chinese_clip.encoder import ImageTextEncoder
-    from helpers.data.captions import CaptionData
+    from helpers.chinese_clip import ImageTextEncoder
+    from helpers.data import CaptionData
 
 
-def retrieval(encoder: ImageTextEncoder, data: CaptionData, language: str = "en") -> dict[str, object]:
+def evaluate_retrieval(encoder: ImageTextEncoder, data: CaptionData, language: str = "en") -> dict[str, object]:
     """recall@1/5/10 both ways on all pictures and all their captions, beside chance."""
 
     texts, owners = flatten(data.in_language(language))

@@ -14,10 +14,7 @@ ranking, but lets the walk find its way (recall@10 on 40,000 lines 0.97, without
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,11 +23,12 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from helpers.keywords.lines import Line, encode_lines, parse_lines
+from helpers.storage import file_sha256, whole_folder
 
 if TYPE_CHECKING:
     import faiss
 
-    from helpers.chinese_clip.encoder import ImageTextEncoder
+    from helpers.chinese_clip import ImageTextEncoder
 
 KINDS = ("flat", "ivf", "hnsw")
 AUTO_FLAT = 1_000_000  # lines that "auto" still compares one by one
@@ -120,23 +118,16 @@ class LineIndex:
         """
         import faiss
 
-        folder = Path(folder)
-        if folder.exists():
-            raise FileExistsError(f"{folder}: exists already")
         text = "".join("\t".join(line) + "\n" for line in self.lines)
         if parse_lines(text) != self.lines:
             raise ValueError("a line that is empty or holds a tab or a line break cannot be saved")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as parent:
-            new = Path(parent) / "new"
-            new.mkdir()
+        with whole_folder(folder) as new:
             faiss.write_index(self.index, str(new / INDEX))
             save_file({"centre": self.centre}, new / CENTRE)
             (new / LINES).write_text(text, encoding="utf-8", newline="\n")
             config = {"kind": self.kind, "fingerprint": self.fingerprint}
-            config |= {"sha256": {name: sha256(new / name) for name in (INDEX, CENTRE, LINES)}}
+            config |= {"sha256": {name: file_sha256(new / name) for name in (INDEX, CENTRE, LINES)}}
             (new / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
-            os.replace(new, folder)
 
     @classmethod
     def load(cls, folder: str | Path, fingerprint: str | None = None) -> LineIndex:
@@ -147,7 +138,7 @@ class LineIndex:
         try:
             config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
             kind, made_by, sums = config["kind"], config["fingerprint"], config["sha256"]
-            damaged = [name for name in (INDEX, CENTRE, LINES) if sha256(folder / name) != sums[name]]
+            damaged = [name for name in (INDEX, CENTRE, LINES) if file_sha256(folder / name) != sums[name]]
         except FileNotFoundError as error:
             missing = Path(error.filename).name
             raise ValueError(f"{folder}: no index of lines in this folder ({missing} is missing)") from error
@@ -182,11 +173,3 @@ def empty_index(kind: str, count: int, dim: int) -> faiss.Index:
         index.hnsw.efConstruction, index.hnsw.efSearch = 80, 128
         return index
     raise ValueError(f"no such kind of index: {kind!r}; there are auto, {', '.join(KINDS)}")
-
-
-def sha256(path: Path) -> str:
-    key = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            key.update(block)
-    return key.hexdigest()

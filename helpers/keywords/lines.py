@@ -12,7 +12,7 @@ from tqdm import tqdm
 from helpers.config import ASSETS
 
 if TYPE_CHECKING:
-    from helpers.chinese_clip.encoder import ImageTextEncoder
+    from helpers.chinese_clip import ImageTextEncoder
 
 SAMPLE = ASSETS / "lines" / "lines.tsv"
 BLOCK = 10_000  # lines encoded and kept at a time: a run that is killed loses no more than these

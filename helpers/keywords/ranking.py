@@ -70,3 +70,8 @@ def pick_diverse(
 def ranked(words: Iterable[str], scores: np.ndarray) -> list[tuple[str, float]]:
     """All words with their scores (M,), best first."""
     return sorted(zip(words, map(float, scores), strict=True), key=lambda pair: -pair[1])
+
+
+class ScoredWord(NamedTuple):
+    word: str
+    score: float  # standard deviations above the word's mean cosine with the reference pictures

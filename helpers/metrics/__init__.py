@@ -1,0 +1,22 @@
+"""Figures, as plain functions on arrays and strings: no model, no file, no picture.
+
+Read in this order:
+    retrieval: recall@k, chance, average precision.
+    hubness: hubs among neighbours, and three corrections.
+    poems: rules kept, keywords used, variety.
+    copies: what of a poem stands word for word in the training poems.
+    ngram: a trigram, beside which a perplexity can be read.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "retrieval": ["average_precision", "chance_recall", "recall_at_k", "recall_of_scores", "word_ranking"],
+        "hubness": ["centred", "csls", "inverted_softmax", "k_occurrence", "skewness"],
+        "poems": ["distinct_n", "keyword_recall", "verse_rates"],
+        "copies": ["TrainingText"],
+        "ngram": ["END", "START", "Trigram", "line_tokens"],
+    },
+)

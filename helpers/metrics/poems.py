@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from helpers.verse.check import check
+from helpers.verse import check_poem
 
 
 def verse_rates(poems: Sequence[Sequence[str]]) -> dict[str, float]:
     """Shares of poems with exact form, rhyme, tonal order, and without repeated characters."""
-    checks = [check(poem) for poem in poems]
+    checks = [check_poem(poem) for poem in poems]
     return {
         "exact_form": float(np.mean([c["length"] for c in checks])),
         "rhymed": float(np.mean([c["rhyme"] for c in checks])),

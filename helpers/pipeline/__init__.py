@@ -1,0 +1,31 @@
+"""Notebook 04: the whole way from photographs to poems, one picture or a million.
+
+Keywords get a line each, candidates are written in one of three ways, and the one that keeps the rules and fits the
+picture best is chosen. A batch decodes, writes and draws at the same time, and can be killed and resumed.
+
+Read in this order:
+    image_to_poem: the whole way, step by step.
+    plan: which keyword for which line.
+    candidates: three ways from a picture to candidate poems.
+    choice: which candidate is shown.
+    batch: any number of pictures, block by block.
+    names: files, folders and patterns, and where cards go.
+    results: the file of results, which a killed run goes on with.
+    ray_engine: the same batch on many machines.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "image_to_poem": ["REFERENCE", "ImageToPoem", "PicturePoem"],
+        "plan": ["LinePlan", "shipped_plan"],
+        "candidates": ["FUNCTIONS", "ContinuedPoem", "from_keywords", "suits"],
+        "choice": ["LIKELIHOOD_WEIGHT", "best_first", "broken_rules", "image_text_fit", "standardise", "total_scores"],
+        "batch": ["PoemJob", "Row", "keyword_records", "poem_blocks", "write_card"],
+        "names": ["card_paths", "identity", "marked_card_path", "matches"],
+        "results": ["PoemFile"],
+        "ray_engine": ["import_ray", "ray_blocks"],
+    },
+)

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from helpers.options import DEFAULT, PoemOptions
 from helpers.pipeline.names import readable
+from helpers.storage import folder_digest, whole_file
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from helpers.pipeline.image_to_poem import ImageToPoem, PicturePoem, ScoredWord
+    from helpers.keywords import ScoredWord
+    from helpers.pipeline.image_to_poem import ImageToPoem, PicturePoem
 
 In, Out = TypeVar("In"), TypeVar("Out")
 
@@ -51,9 +53,9 @@ class PoemJob:
         return {
             "keywords": self.keywords,
             **asdict(self.options),
-            "image_text_model": content_digest(config.image_text_model),
-            "poem_model": content_digest(config.poem_model),
-            **{name: content_digest(ASSETS / name) for name in TABLES},
+            "image_text_model": folder_digest(config.image_text_model),
+            "poem_model": folder_digest(config.poem_model),
+            **{name: folder_digest(ASSETS / name) for name in TABLES},
             "keywords_a_picture": config.keywords,
             **({"cards": cards, "layout": self.layout, "theme": self.theme} if cards else {}),
         }
@@ -98,7 +100,7 @@ def ahead(
 
 
 def decode(row: Row) -> Row:
-    from helpers.data.photos import ImageError, load_image
+    from helpers.data import ImageError, load_image
 
     if readable(row.name) != row.name:
         return row._replace(error=f"{readable(row.name)}: this name is not UTF-8, rename the file")
@@ -169,13 +171,11 @@ def finish(row: Row, job: PoemJob) -> dict:
 
 def write_card(path: Path, image: Image.Image, poem: PicturePoem, job: PoemJob) -> None:
     """The card as PNG, whole or not at all; its folder is made if need be."""
-    from helpers.cards.card import poem_card
+    from helpers.cards import poem_card
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.new")
     card = poem_card(image, poem.poem.lines, poem.title, layout=job.layout, theme=job.theme)
-    card.save(unfinished, "PNG", compress_level=1)  # three times as fast as the default, for a tenth more bytes
-    unfinished.replace(path)
+    with whole_file(path) as unfinished:
+        card.save(unfinished, "PNG", compress_level=1)  # three times as fast as the default, for a tenth more bytes
 
 
 def poem_record(row: Row) -> dict:
@@ -195,18 +195,3 @@ def poem_record(row: Row) -> dict:
 
 def keyword_records(row: Sequence[ScoredWord]) -> list[dict]:
     return [{"word": word, "score": round(score, 4)} for word, score in row]
-
-
-def content_digest(name: str | Path) -> str:
-    """A key that changes when the file, or a file of the folder, does; of a hub id there is only the name."""
-    from helpers.storage.cache import digest
-
-    found = [Path(name), *sorted(Path(name).rglob("*"))]
-    files = [path for path in found if path.is_file() and path.suffix != ".md"]
-    return digest([part for path in files for part in (path.name, file_digest(path))]) if files else str(name)
-
-
-def file_digest(path: Path) -> str:
-    import hashlib
-
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.keywords.line_index import calibrated_queries
-from helpers.keywords.lines import Line
+from helpers.keywords import Line, calibrated_queries
 from helpers.options import FORMS, PoemOptions
-from helpers.poems.drafts import Drafts
-from helpers.poems.writer import Poem
-from helpers.verse.check import in_tonal_order, repeated_characters
+from helpers.poems import Drafts, Poem
+from helpers.verse import in_tonal_order, repeated_characters
 
 if TYPE_CHECKING:
     from helpers.pipeline.image_to_poem import ImageToPoem

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from helpers.keywords.ranking import word_bias
+from helpers.keywords import word_bias
 from helpers.options import PoemOptions
-from helpers.verse.check import check, doubled_characters
+from helpers.verse import check_poem, doubled_characters
 
 LIKELIHOOD_WEIGHT = 0.5  # of the T5's opinion against the picture's, both standardised over the candidates
 
@@ -36,7 +36,7 @@ def broken_rules(lines: Sequence[str], options: PoemOptions) -> int:
     More than one doubled character (悠悠) counts as a rule, too. Doubling is how the model evades the constraint that
     no character comes back: one in ten of its poems has several, of the shipped human ones one in thirty.
     """
-    found = check(lines)
+    found = check_poem(lines)
     kept = [found["length"], not found["repeats"], len(doubled_characters(lines)) < 2]
     return [*kept, found["rhyme"] or not options.rhyme, found["tonal"] or not options.tone].count(False)
 

@@ -6,40 +6,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
-from helpers.chinese_clip.encoder import ImageTextEncoder
+from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, Config, load_config, pick_device, pick_dtype
-from helpers.data.photos import load_image
-from helpers.keywords.line_index import LineIndex
-from helpers.keywords.lines import load_lines
-from helpers.keywords.ranking import (
+from helpers.data import load_image
+from helpers.keywords import (
+    LineIndex,
+    ScoredWord,
     WordStatistics,
+    load_lines,
+    load_vocabulary,
     pick_diverse,
     ranked,
     standard_scores,
     standardised,
     word_statistics,
 )
-from helpers.keywords.vocabulary import load_vocabulary
 from helpers.options import DEFAULT, PoemOptions
 from helpers.pipeline.candidates import FUNCTIONS, suits
 from helpers.pipeline.choice import best_first, broken_rules, image_text_fit, total_scores
 from helpers.pipeline.plan import shipped_plan
-from helpers.poems.writer import Poem, PoemWriter
-from helpers.verse.check import check
+from helpers.poems import Poem, PoemWriter
+from helpers.verse import check_poem
 
 REFERENCE = "reference_image_embeds.safetensors"  # beside the weights of a model that brings its own
-
-
-class ScoredWord(NamedTuple):
-    word: str
-    score: float  # standard deviations above the word's mean cosine with the reference pictures
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,7 @@ class PicturePoem:
 
     @property
     def checks(self) -> dict:
-        return check(self.poem.lines)
+        return check_poem(self.poem.lines)
 
 
 class ImageToPoem:

@@ -14,7 +14,7 @@ from itertools import permutations
 from math import log
 
 from helpers.config import ASSETS
-from helpers.poems.corpus import read_split
+from helpers.poems import read_split
 
 LINES = range(4)
 PRIOR = 8.0  # occurrences that a guess weighs: a word is judged by itself once it was seen more often

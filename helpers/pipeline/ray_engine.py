@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from helpers.commands.shared import load_pipeline
+from helpers.commands import load_pipeline
 from helpers.pipeline.batch import PoemJob, Row, poem_blocks
 
 BLOCKS = 4  # in one call of an actor, so that decoding, writing and drawing overlap there

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from helpers.pipeline.names import identity, readable
-from helpers.training.runs import RUN, begin_run, check_resumable
+from helpers.training import RUN, begin_run, check_resumable
 
 try:
     import fcntl

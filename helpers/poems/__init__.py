@@ -1,0 +1,31 @@
+"""Notebook 03: a T5 that writes the next line of a quatrain from keywords and the lines so far.
+
+Poems are read and split without variants, cut into (keywords and lines so far, next line), and learnt; then four lines
+are written one after another, all candidates of all keyword sets in one batch.
+
+Read in this order:
+    corpus: quatrains of THU-CCPC and of chinese-poetry.
+    words: what a poem's keywords can be.
+    splits: poems that are too much alike stay on one side.
+    next_line: what the T5 reads and writes, as text and as ids.
+    training: fine-tuning, with the library's Trainer.
+    drafts: poems in progress.
+    decoding: ways to choose the next token.
+    writer: the poem model at work.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "corpus": ["Quatrain", "is_quatrain", "read_ccpc", "read_chinese_poetry", "read_split", "write_ccpc"],
+        "words": ["count_words", "cut_some", "keywords_or_part", "sample_keywords", "segment", "words_of"],
+        "splits": ["LineVariants", "patterns", "split_poems", "without_variants", "without_variants_of"],
+        "next_line": ["IGNORED", "collate", "encode", "line_pairs", "pad", "source_text", "target_text", "tokenize"],
+        "training": ["fine_tune_t5", "is_whole", "last_checkpoint", "mean_over_tokens", "training_arguments"],
+        "drafts": ["Drafts"],
+        "decoding": ["MIN_P", "STRATEGIES", "contrastive_search", "inverse_transform", "uniform_draws"],
+        "writer": ["KEYWORD_BONUS", "Poem", "PoemWriter", "character_tokenizer"],
+    },
+)

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from helpers.poems.corpus import Quatrain
-from helpers.verse.check import ANY
+from helpers.verse import ANY
 
 ALIKE_LINES = 2  # one line is often a quotation, or an idiom; two are a variant
 

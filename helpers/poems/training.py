@@ -29,12 +29,12 @@ from helpers.options import PoemTrainingConfig
 from helpers.poems.corpus import Quatrain
 from helpers.poems.next_line import IGNORED, collate, line_pairs, tokenize
 from helpers.poems.words import count_words
-from helpers.training.runs import begin_run, check_resumable
+from helpers.training import begin_run, check_resumable
 
 STATE = "trainer_state.json"
 
 
-def fine_tune(
+def fine_tune_t5(
     model: T5ForConditionalGeneration,
     tokenizer: PreTrainedTokenizerBase,
     train: Sequence[Quatrain],

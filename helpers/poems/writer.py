@@ -35,12 +35,15 @@ from helpers.poems.next_line import (
     target_text,
     tokenize,
 )
-from helpers.storage.weights import load_pretrained
-from helpers.verse.constraint import VerseConstraint
-from helpers.verse.keyword_bonus import KeywordBonus
-from helpers.verse.keyword_constraint import AcrosticConstraint, KeywordConstraint
-from helpers.verse.rules import VerseRules
-from helpers.verse.tone_constraint import ToneConstraint
+from helpers.storage import load_pretrained
+from helpers.verse import (
+    AcrosticConstraint,
+    KeywordBonus,
+    KeywordConstraint,
+    ToneConstraint,
+    VerseConstraint,
+    VerseRules,
+)
 
 PAD, UNK = "<pad>", "<unk>"
 KEYWORD_BONUS = 5.0  # nats; chosen on keywords of a sample that no figure is measured on

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 from platformdirs import user_cache_dir  # the right folder on Linux, macOS and Windows
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load_file, save_file
+
+from helpers.storage.atomic import whole_file
 
 
 def cache_folder() -> Path:
@@ -38,10 +39,24 @@ def cached(key: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
     except (OSError, SafetensorError, KeyError):
         array = compute()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".new", delete=False) as file:
-            file.write(save({"array": np.ascontiguousarray(array)}))
-        os.replace(file.name, path)  # atomic: a reader sees the whole file or none
+        with whole_file(path) as unfinished:
+            save_file({"array": np.ascontiguousarray(array)}, unfinished)
     except OSError:
         pass
     return array
+
+
+def file_sha256(path: Path) -> str:
+    key = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            key.update(block)
+    return key.hexdigest()
+
+
+def folder_digest(name: str | Path) -> str:
+    """A key that changes when the file, or a file of the folder, does; of a hub id there is only the name."""
+
+    found = [Path(name), *sorted(Path(name).rglob("*"))]
+    files = [path for path in found if path.is_file() and path.suffix != ".md"]
+    return digest([part for path in files for part in (path.name, file_sha256(path))]) if files else str(name)

@@ -6,14 +6,17 @@ loading gives float32 back. The models run in full precision: only the file is s
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
 
-WEIGHTS = "model.int8.safetensors"
+INT8_WEIGHTS = "model.int8.safetensors"
 SCALE = ".int8_scale"
 Model = TypeVar("Model", bound=torch.nn.Module)
 
@@ -67,10 +70,26 @@ def load_weights(model: torch.nn.Module, path: str | Path) -> None:
 
 def load_pretrained(model_class: type[Model], name: str | Path) -> Model:
     """`model_class.from_pretrained(name)`, where `name` may also be a folder with our int8 weights."""
-    if not (Path(name) / WEIGHTS).is_file():
+    if not (Path(name) / INT8_WEIGHTS).is_file():
         return model_class.from_pretrained(name)
     config = model_class.config_class.from_pretrained(name)
-    state = load_quantized(Path(name) / WEIGHTS)
+    state = load_quantized(Path(name) / INT8_WEIGHTS)
     model = model_class.from_pretrained(None, config=config, state_dict=state)
     model.name_or_path = str(name)
     return model
+
+
+def weights_digest(module: torch.nn.Module) -> str:
+    """A key that changes when a weight or a buffer of the module does."""
+    weights = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        weights.update(f"{name} {tuple(tensor.shape)}".encode())
+        weights.update(tensor.detach().cpu().contiguous().numpy())
+    return weights.hexdigest()
+
+
+def network_of(model: PreTrainedModel) -> str:
+    """What of a model's configuration shapes the network, as text: weights alone do not tell heads or activations."""
+    elsewhere = {"_name_or_path", "transformers_version", "architectures", "dtype"}
+    config = {key: value for key, value in model.config.to_diff_dict().items() if key not in elsewhere}
+    return json.dumps(config, sort_keys=True, default=str)

@@ -21,8 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 from transformers import get_cosine_schedule_with_warmup
 
-from helpers.clip.model import MAX_LOGIT_SCALE, contrastive_loss
-from helpers.clip.pairs import PairBatches
+from helpers.clip import MAX_LOGIT_SCALE, PairBatches, contrastive_loss
 from helpers.config import pick_device, pick_dtype
 from helpers.options import TrainingConfig
 from helpers.training.big_batch import InChunks, gather_embeds

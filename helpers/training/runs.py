@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from helpers.storage import whole_file
+
 RUN = "run.json"
 
 
 def begin_run(folder: Path, settings: dict) -> None:
     """Make the folder and keep in run.json what makes two runs the same run."""
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f"{RUN}.new"
-    unfinished.write_text(json.dumps(settings, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-    unfinished.replace(folder / RUN)
+    with whole_file(folder / RUN) as unfinished:
+        unfinished.write_text(json.dumps(settings, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
 
 
 def check_resumable(folder: Path, settings: dict, resume: bool) -> None:

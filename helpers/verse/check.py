@@ -55,7 +55,7 @@ def doubled_characters(poem: Poem) -> list[str]:
     return [char for line in poem for char, after in zip(line, line[1:], strict=False) if char == after]
 
 
-def check(poem: Poem) -> dict:
+def check_poem(poem: Poem) -> dict:
     """Judge a poem, of any number of lines of any length; the result can be written as JSON.
 
     form "5x4", "7x4" or None · length whether it has a form · rhyme, rhyme_group lines 2 and 4 end in

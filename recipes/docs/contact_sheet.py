@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from helpers.data.photos import load_image
-from helpers.pipeline.image_to_poem import ImageToPoem, PicturePoem
+from helpers.data import load_image
+from helpers.pipeline import ImageToPoem, PicturePoem
 from helpers.plots import show_gallery, use_chinese_fonts
 
 

@@ -24,9 +24,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
-from helpers.clip.model import MAX_LOGIT_SCALE, contrastive_loss
-from helpers.data.captions import flatten
-from helpers.keywords.vocabulary import load_vocabulary
+from helpers.clip import MAX_LOGIT_SCALE, contrastive_loss
+from helpers.data import flatten
+from helpers.keywords import load_vocabulary
 from recipes.texts import Captions, clip_words, flickr_captions, wallpaper_captions
 
 

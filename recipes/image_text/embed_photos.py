@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
-from helpers.clip.model import ImageTower
+from helpers.clip import ImageTower
 from recipes.image_text.train_image_tower import embed_all, squashed
 from recipes.photos import read_photos
 

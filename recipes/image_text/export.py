@@ -16,8 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import DistilBertConfig, PreTrainedTokenizerFast
 
-from helpers.clip.model import build_clip
-from helpers.clip.pretrained import CLIPBundle, CLIPConfig, essential
+from helpers.clip import CLIPBundle, CLIPConfig, build_clip, essential
 from recipes.image_text.train_text_tower import MAX_TOKENS
 
 

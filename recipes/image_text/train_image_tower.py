@@ -23,8 +23,7 @@ from torch.nn import functional as F
 from torchvision.transforms import v2
 from tqdm import tqdm
 
-from helpers.clip.model import ImageTower
-from helpers.clip.pretrained import IMAGENET_MEAN, IMAGENET_STD
+from helpers.clip import IMAGENET_MEAN, IMAGENET_STD, ImageTower
 from recipes.checkpoint import NAME as CHECKPOINT
 from recipes.checkpoint import load_checkpoint, save_checkpoint
 from recipes.image_text.bridge import sample_photos

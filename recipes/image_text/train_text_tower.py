@@ -21,8 +21,8 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from transformers import DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
 
-from helpers.clip.model import MAX_LOGIT_SCALE, TextTower, bilingual_tokenizer, contrastive_loss
-from helpers.keywords.vocabulary import load_vocabulary
+from helpers.clip import MAX_LOGIT_SCALE, TextTower, bilingual_tokenizer, contrastive_loss
+from helpers.keywords import load_vocabulary
 from recipes.checkpoint import load_checkpoint, save_checkpoint
 from recipes.image_text.bridge import flat_captions, sample_captions, sample_photos
 from recipes.texts import clip_words, flickr_captions, imagery_lines, wallpaper_captions

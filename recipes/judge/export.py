@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from helpers.chinese_clip.bert_clip import BertCLIPBundle
-from helpers.chinese_clip.encoder import ImageTextEncoder
-from helpers.pipeline.image_to_poem import REFERENCE
+from helpers.chinese_clip import BertCLIPBundle, ImageTextEncoder
+from helpers.pipeline import REFERENCE
 from recipes.photos import read_photos
 
 

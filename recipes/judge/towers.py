@@ -19,8 +19,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from helpers.chinese_clip.bert_clip import load_bert
-from helpers.chinese_clip.locked_tower import Places365Backbone, wide_resnet18
+from helpers.chinese_clip import Places365Backbone, load_bert, wide_resnet18
 from helpers.config import ASSETS
 from recipes.texts import DATA, flickr_captions
 

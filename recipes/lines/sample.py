@@ -22,8 +22,7 @@ from typing import NamedTuple
 from opencc import OpenCC
 
 from helpers.characters import is_han
-from helpers.keywords.lines import Line
-from helpers.keywords.vocabulary import load_vocabulary
+from helpers.keywords import Line, load_vocabulary
 from helpers.options import FORMS
 
 ANTHOLOGIES = ("tangshisanbaishou.json", "qianjiashi.json")

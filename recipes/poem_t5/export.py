@@ -10,7 +10,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
-from helpers.storage.weights import save_quantized
+from helpers.storage import save_quantized
 
 
 def main() -> None:

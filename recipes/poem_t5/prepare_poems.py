@@ -16,10 +16,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from helpers.keywords.vocabulary import load_vocabulary
-from helpers.poems.corpus import Quatrain, read_ccpc, read_chinese_poetry, write_ccpc
-from helpers.poems.splits import split_poems, without_variants, without_variants_of
-from helpers.poems.words import count_words, keywords_or_part
+from helpers.keywords import load_vocabulary
+from helpers.poems import (
+    Quatrain,
+    count_words,
+    keywords_or_part,
+    read_ccpc,
+    read_chinese_poetry,
+    split_poems,
+    without_variants,
+    without_variants_of,
+    write_ccpc,
+)
 
 MIN_COUNT = 3  # rarer characters have no place in the vocabulary; poems that use them are left out
 HELD_OUT = {"test": 1000, "valid": 1000}

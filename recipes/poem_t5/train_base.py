@@ -27,11 +27,20 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from helpers.poems.corpus import Quatrain, read_split
-from helpers.poems.next_line import collate, source_text, target_text, tokenize
-from helpers.poems.training import last_checkpoint
-from helpers.poems.words import count_words, cut_some, segment
-from helpers.poems.writer import PoemWriter, character_tokenizer
+from helpers.poems import (
+    PoemWriter,
+    Quatrain,
+    character_tokenizer,
+    collate,
+    count_words,
+    cut_some,
+    last_checkpoint,
+    read_split,
+    segment,
+    source_text,
+    target_text,
+    tokenize,
+)
 from recipes.poem_t5.prepare_poems import vocabulary
 
 LOG = "training.json"  # written last

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from helpers.poems.corpus import read_split
+from helpers.poems import read_split
 
 
 def main() -> None:

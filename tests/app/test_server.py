@@ -21,9 +21,7 @@ from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError
 from PIL import Image
 
-from helpers.app import page as app_page
-from helpers.app import server as app
-from helpers.app.steps import (
+from helpers.app import (
     MAX_CANDIDATES,
     Picture,
     candidate_text,
@@ -33,13 +31,14 @@ from helpers.app.steps import (
     verdict,
     write_poems,
 )
+from helpers.app import page as app_page
+from helpers.app import server as app
 from helpers.config import ASSETS
-from helpers.data.photos import ImageError
-from helpers.keywords.lines import Line
+from helpers.data import ImageError
+from helpers.keywords import Line, ScoredWord
 from helpers.options import LAYOUT_NAMES, THEME_NAMES, PoemOptions
-from helpers.pipeline.candidates import ContinuedPoem
-from helpers.pipeline.image_to_poem import PicturePoem, ScoredWord
-from helpers.poems.writer import Poem
+from helpers.pipeline import ContinuedPoem, PicturePoem
+from helpers.poems import Poem
 from tests.data.test_photos import png_header
 
 LOTUS = str(ASSETS / "photos" / "lotus.jpg")

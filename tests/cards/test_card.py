@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.cards.card import poem_card, poem_sheet
-from helpers.cards.contrast import DARK, LIGHT
-from helpers.cards.layouts import LAYOUTS, MARGIN
+from helpers.cards import DARK, LAYOUTS, LIGHT, MARGIN, poem_card, poem_sheet
 from helpers.options import LAYOUT_NAMES, THEME_NAMES
 
 FIVE = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]

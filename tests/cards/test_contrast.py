@@ -6,12 +6,20 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from helpers.cards.calm import calmest_place
-from helpers.cards.card import poem_sheet
-from helpers.cards.contrast import DARK, LIGHT, TILE, contrast_ratio, lay_veil, palettes
-from helpers.cards.layouts import LAYOUTS, worst_contrast
-from helpers.cards.text import glyph_box
-from helpers.data.photos import load_image
+from helpers.cards import (
+    DARK,
+    LAYOUTS,
+    LIGHT,
+    TILE,
+    calmest_place,
+    contrast_ratio,
+    glyph_box,
+    lay_veil,
+    palettes,
+    poem_sheet,
+    worst_contrast,
+)
+from helpers.data import load_image
 from helpers.options import THEME_NAMES
 
 ENOUGH = 4.5  # WCAG 2.x, AA

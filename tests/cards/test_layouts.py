@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.cards.card import poem_sheet
-from helpers.cards.layouts import CALM, LAYOUTS, fitting_layout, inscription_place
-from helpers.cards.text import CardText, glyph_box
+from helpers.cards import CALM, LAYOUTS, CardText, fitting_layout, glyph_box, inscription_place, poem_sheet
 
 SIZES = [(600, 400), (400, 600), (500, 500), (16, 16), (1, 1), (1000, 100), (100, 1000), (2000, 20), (20, 2000)]
 POEMS = {"one": ["山"], "5x4": ["霸" * 5] * 4, "7x4": ["霸" * 7] * 4, "uneven": ["霸" * 16, "山"] * 5}

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from helpers.cards import fonts
-from helpers.cards.contrast import LIGHT
-from helpers.cards.text import CardText, draw_block, glyph_box, missing_glyphs, set_block
+from helpers.cards import LIGHT, CardText, draw_block, fonts, glyph_box, missing_glyphs, set_block
 from helpers.plots import use_chinese_fonts
 
 FOUR = ["霸" * 7] * 4

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from helpers.checks.exercise import exercise as checks
-from helpers.keywords.ranking import calibrated_scores
-from helpers.metrics.hubness import k_occurrence
+from helpers import checks
+from helpers.keywords import calibrated_scores
+from helpers.metrics import k_occurrence
 
 
 def softmax(scores, axis=1):

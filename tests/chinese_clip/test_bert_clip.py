@@ -23,11 +23,9 @@ from transformers import (
     ViTModel,
 )
 
-from helpers.chinese_clip.bert_clip import BertCLIPBundle, load_bert, new_bert
-from helpers.chinese_clip.encoder import BundleBackend, ImageTextEncoder
-from helpers.chinese_clip.locked_tower import load_image_tower
-from helpers.clip.bundle import weights_digest
-from helpers.clip.model import POOLING
+from helpers.chinese_clip import BertCLIPBundle, BundleBackend, ImageTextEncoder, load_bert, load_image_tower, new_bert
+from helpers.clip import POOLING
+from helpers.storage import weights_digest
 
 TEXTS = ["明月", "春江花月夜", "雨", "一叶小舟在江上，明月照山", "山"]
 SMALL = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64}

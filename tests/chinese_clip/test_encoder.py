@@ -16,10 +16,9 @@ from transformers import (
     ChineseCLIPProcessor,
 )
 
-from helpers.chinese_clip.encoder import BundleBackend, ChineseCLIPBackend, ImageTextEncoder, projected
-from helpers.clip.model import bilingual_tokenizer, build_clip
-from helpers.clip.pretrained import is_bundle
-from helpers.storage.weights import WEIGHTS, save_quantized
+from helpers.chinese_clip import BundleBackend, ChineseCLIPBackend, ImageTextEncoder, projected
+from helpers.clip import bilingual_tokenizer, build_clip, is_bundle
+from helpers.storage import INT8_WEIGHTS, save_quantized
 
 TEXTS = ["明月", "春江花月夜", "雨", "一叶小舟在江上", "山"]
 CHARACTERS = sorted(set("".join(TEXTS)))
@@ -65,7 +64,7 @@ def mini_folder(tmp_path_factory):
     text["vocab_size"] = len(tokenizer)
     torch.manual_seed(0)
     model = build_clip(text, dim=8)
-    save_quantized(model.state_dict(), folder / WEIGHTS)
+    save_quantized(model.state_dict(), folder / INT8_WEIGHTS)
     config = {"model_type": "custom_clip", "dim": 8, "image_size": 32, "image_mean": [0.5, 0.4, 0.3]}
     config |= {"image_std": [0.2, 0.3, 0.25], "max_tokens": 8, "text_config": text}
     (folder / "config.json").write_text(json.dumps(config))
@@ -205,7 +204,7 @@ def test_a_damaged_cache_is_computed_again(encoder, cache) -> None:
     "name, file, tensor",
     [
         ("chinese_folder", "model.safetensors", "text_projection.weight"),
-        ("mini_folder", WEIGHTS, "text.head.norm.weight"),
+        ("mini_folder", INT8_WEIGHTS, "text.head.norm.weight"),
     ],
 )
 def test_other_weights_other_key(name: str, file: str, tensor: str, request, tmp_path) -> None:

@@ -32,7 +32,7 @@ from transformers import (
     ViTModel,
 )
 
-from helpers.chinese_clip.locked_tower import (
+from helpers.chinese_clip import (
     HubBackbone,
     LockedImageTower,
     OwnBackbone,
@@ -40,8 +40,8 @@ from helpers.chinese_clip.locked_tower import (
     load_image_tower,
     wide_resnet18,
 )
-from helpers.clip.bundle import weights_digest
-from helpers.clip.pretrained import CLIPBundle
+from helpers.clip import CLIPBundle
+from helpers.storage import weights_digest
 
 SIZE = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 VISION = {**SIZE, "image_size": 32, "patch_size": 16}

@@ -12,13 +12,11 @@ import torch
 from safetensors.torch import load_file
 
 from helpers.__main__ import main
-from helpers.chinese_clip.bert_clip import BertCLIPBundle, new_bert
-from helpers.chinese_clip.locked_tower import load_image_tower
-from helpers.chinese_clip.training import train_lit
-from helpers.clip.features import image_features
-from helpers.data.captions import load_captions
+from helpers.chinese_clip import BertCLIPBundle, load_image_tower, new_bert, train_lit
+from helpers.clip import image_features
+from helpers.data import load_captions
 from helpers.options import TrainingConfig
-from helpers.training.loop import checkpoints
+from helpers.training import checkpoints
 from tests.training.test_loop import KILLED, start
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -7,17 +7,15 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers.clip.features import (
+from helpers.clip import (
+    CLIPBundle,
     cached_features,
     cached_image_features,
     cached_text_features,
     image_features,
     text_features,
 )
-from helpers.clip.pretrained import CLIPBundle
-from helpers.data.captions import CaptionData, LazyPictures
-from helpers.data.decoded import PixelArray, squashed
-from helpers.data.photos import squash
+from helpers.data import CaptionData, LazyPictures, PixelArray, squash, squashed
 
 TEXTS = ["a red square", "a blue square on black at the left", "red", "there is a square , a green square ."]
 

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from helpers.clip.grad_cam import gradcam
-from helpers.clip.model import ImageTower
+from helpers.clip import ImageTower, gradcam
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from transformers import DistilBertConfig, DistilBertModel
 from transformers.models.clip import modeling_clip
 
-from helpers.clip.model import (
+from helpers.clip import (
     MAX_LOGIT_SCALE,
     CustomCLIP,
     TextTower,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.clip.pairs import FeaturePairs, LockedPairs, Pair, PairBatches, PicturePairs
-from helpers.data.captions import LazyPictures
+from helpers.clip import FeaturePairs, LockedPairs, Pair, PairBatches, PicturePairs
+from helpers.data import LazyPictures
 
 
 def epoch(batches: PairBatches, number: int = 0, skip: int = 0) -> list[list[Pair]]:

@@ -9,11 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, DistilBertModel
 
-from helpers.clip.bundle import weights_digest
-from helpers.clip.model import POOLING, masked_mean
-from helpers.clip.pretrained import IMAGENET_MEAN, CLIPBundle, CLIPConfig, is_bundle
+from helpers.clip import IMAGENET_MEAN, POOLING, CLIPBundle, CLIPConfig, is_bundle, masked_mean
 from helpers.config import ASSETS
-from helpers.data.photos import squash
+from helpers.data import squash
+from helpers.storage import weights_digest
 
 TEXTS = ["a red square", "a blue square on black at the left", "red"]
 

@@ -18,7 +18,7 @@ from PIL import Image
 from helpers import __main__ as cli
 from helpers.commands import poem as picture_commands
 from helpers.config import ASSETS
-from helpers.verse.check import check
+from helpers.verse import check_poem
 from tests.data.test_photos import png_header
 
 ROOT = Path(__file__).parents[2]
@@ -125,7 +125,7 @@ def test_a_reader_asks_for_json(run) -> None:
         assert list(record) == ["image", "keywords", "plan", "poem", "checks"]
         assert all(list(row) == ["word", "score"] for row in record["keywords"])
         assert {row["word"] for row in record["keywords"]} == {"春", "雨"}
-        assert check(record["poem"])["form"] == "5x4" and record["checks"] == check(record["poem"])
+        assert check_poem(record["poem"])["form"] == "5x4" and record["checks"] == check_poem(record["poem"])
     assert [record["poem"] for record in run(*arguments).records] == [record["poem"] for record in records]
 
 
@@ -159,7 +159,7 @@ def test_seed(run) -> None:
 
 
 def test_the_best_of_n_is_shown(run, pipeline) -> None:
-    from helpers.data.photos import load_image
+    from helpers.data import load_image
     from helpers.options import PoemOptions
 
     (expected,) = pipeline([load_image(LAKE)], keywords=["雪"], options=PoemOptions(n=4, seed=1))

@@ -8,7 +8,7 @@ import pytest
 from helpers.__main__ import main
 from helpers.config import ASSETS
 from helpers.options import TrainingConfig
-from helpers.storage.hub import hub_needed
+from helpers.storage import hub_needed
 
 MINI = str(ASSETS / "image_text")
 
@@ -168,7 +168,7 @@ def chinese(squares_folder, tmp_path) -> list[object]:
 def trained(monkeypatch) -> list[tuple]:
     """What `train_lit` would be called with."""
     import helpers.chinese_clip.training
-    from helpers.training.loop import Progress
+    from helpers.training import Progress
 
     calls = []
     monkeypatch.setattr(helpers.chinese_clip.training, "train_lit", lambda *args: calls.append(args) or Progress())

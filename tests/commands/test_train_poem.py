@@ -9,8 +9,7 @@ import pytest
 from helpers.__main__ import main
 from helpers.config import ASSETS
 from helpers.options import PoemTrainingConfig
-from helpers.poems.corpus import Quatrain, read_split, write_ccpc
-from helpers.poems.writer import PoemWriter, character_tokenizer
+from helpers.poems import PoemWriter, Quatrain, character_tokenizer, read_split, write_ccpc
 from tests.poems.test_training import TRAIN, VALID, contents
 from tests.poems.test_writer import CHARACTERS, tiny_t5
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.data.caption_files import in_split, read_caption_file, read_split_list
+from helpers.data import in_split, read_caption_file, read_split_list
 
 
 def write(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Path:

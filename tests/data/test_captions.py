@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from helpers.data.captions import CaptionData, LazyPictures, alternate, drawn_landscapes, flatten, load_captions
+from helpers.data import CaptionData, LazyPictures, alternate, drawn_landscapes, flatten, load_captions
 
 EN = [["a boat", "a small boat"], ["a bridge"], ["rain"], ["the moon", "moon", "a round moon"], ["snow"]]
 ZH = [["小舟"], ["桥", "小桥"], ["雨"], ["月"], ["雪"]]

@@ -18,9 +18,7 @@ import pytest
 from PIL import Image
 
 from helpers.__main__ import main
-from helpers.data import fetch
-from helpers.data.download import Counts, download_images, in_threads, is_plain
-from helpers.data.fetch import Limits
+from helpers.data import Counts, Limits, download_images, fetch, in_threads, is_plain
 
 ROOT = Path(__file__).parents[2]
 QUICK = Limits(timeout=0.5, deadline=2.5, retries=2)

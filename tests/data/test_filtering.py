@@ -12,8 +12,8 @@ from PIL import Image
 
 from helpers.__main__ import main
 from helpers.config import ASSETS
+from helpers.data import Rules, filter_pairs
 from helpers.data import filtering as module
-from helpers.data.filtering import Rules, filter_pairs
 
 RULES = Rules(max_repeats=2)
 

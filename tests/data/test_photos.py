@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.data import MAX_SIDE, ImageError, load_image
 from helpers.data import photos as images
-from helpers.data.photos import MAX_SIDE, ImageError, load_image
 
 RED, WHITE, BLUE = (255, 0, 0), (255, 255, 255), (0, 0, 255)
 

@@ -5,9 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from helpers.drawn.brushes import BIRD_DRAWINGS, PLANT_DRAWINGS, THING_DRAWINGS
-from helpers.drawn.painter import FALLING, paint
-from helpers.drawn.scenes import BIRDS, LIGHTS, PLANTS, THINGS, Scene, sample_scenes
+from helpers.drawn import (
+    BIRD_DRAWINGS,
+    BIRDS,
+    FALLING,
+    LIGHTS,
+    PLANT_DRAWINGS,
+    PLANTS,
+    THING_DRAWINGS,
+    THINGS,
+    Scene,
+    paint,
+    sample_scenes,
+)
 
 SCENE = Scene("day", "clear", "sun", "mountains", "lake", "pine", "pavilion", "geese", seed=6)
 OTHERS = {

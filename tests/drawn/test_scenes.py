@@ -5,8 +5,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from helpers.drawn.captions import captions_en, captions_zh
-from helpers.drawn.scenes import (
+from helpers.drawn import (
     BIRDS,
     LANDS,
     LIGHTS,
@@ -18,6 +17,8 @@ from helpers.drawn.scenes import (
     WEATHERS,
     Scene,
     all_tellings,
+    captions_en,
+    captions_zh,
     sample_scenes,
     split_of,
 )

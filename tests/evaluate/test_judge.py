@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from helpers.chinese_clip.encoder import ImageTextEncoder
-from helpers.chinese_clip.locked_tower import Places365Backbone
+from helpers.chinese_clip import ImageTextEncoder, Places365Backbone
 from helpers.config import ASSETS
-from helpers.data.photos import load_image
-from helpers.keywords.ranking import calibrated_scores
-from helpers.pipeline.image_to_poem import REFERENCE
+from helpers.data import load_image
+from helpers.keywords import calibrated_scores
+from helpers.pipeline import REFERENCE
 
 JUDGE = ASSETS / "judge"
 SENTENCES = {  # written by the photos' names, before the judge had seen any

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from helpers.data.photos import ImageError
-from helpers.evaluate.labelled_photos import LABELS, named_labels, read_labelled_photos
+from helpers.data import ImageError
+from helpers.evaluate import LABELS, named_labels, read_labelled_photos
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ import pytest
 
 from helpers import __main__ as cli
 from helpers.config import ASSETS, load_config
-from helpers.evaluate.labelled_photos import LABELS, LabelledPhotos
-from helpers.evaluate.pipeline import Judge, diversity, evaluate_pipeline, keyword_precision
+from helpers.evaluate import LABELS, Judge, LabelledPhotos, diversity, evaluate_pipeline, keyword_precision
 from helpers.options import PoemOptions
 
 POEMS = [["一一", "二二"], ["三三", "四四"], ["五五", "六六"]]
@@ -72,7 +71,7 @@ def test_the_model_that_chooses_does_not_judge(photos) -> None:
 
 
 def cli_pipeline():
-    from helpers.commands.shared import load_pipeline
+    from helpers.commands import load_pipeline
 
     return load_pipeline("mini")
 

@@ -10,10 +10,21 @@ from helpers import __main__ as cli
 from helpers.characters import is_han
 from helpers.commands import lines as line_commands
 from helpers.config import ASSETS
-from helpers.keywords.line_index import CENTRE, CONFIG, INDEX, KINDS, LINES, LineIndex, calibrated_queries
-from helpers.keywords.lines import BLOCK, Line, encode_lines, load_lines
-from helpers.keywords.ranking import calibrated_scores
-from helpers.keywords.vocabulary import load_vocabulary
+from helpers.keywords import (
+    BLOCK,
+    CENTRE,
+    CONFIG,
+    INDEX,
+    KINDS,
+    LINES,
+    Line,
+    LineIndex,
+    calibrated_queries,
+    calibrated_scores,
+    encode_lines,
+    load_lines,
+    load_vocabulary,
+)
 
 LOTUS, LAKE = (str(ASSETS / "photos" / f"{name}.jpg") for name in ("lotus", "snow_lake"))
 

@@ -9,8 +9,15 @@ import pytest
 
 from helpers.characters import is_han
 from helpers.config import ASSETS
-from helpers.keywords.ranking import calibrated_scores, pick_diverse, ranked, standard_scores, word_bias
-from helpers.keywords.vocabulary import load_vocabulary, read_words
+from helpers.keywords import (
+    calibrated_scores,
+    load_vocabulary,
+    pick_diverse,
+    ranked,
+    read_words,
+    standard_scores,
+    word_bias,
+)
 
 CATEGORIES = {
     "sky", "light", "weather", "season", "mountain", "water", "forest", "flower", "plant", "land", "animal",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.keywords.zero_shot import accuracy, class_embeds, predict
+from helpers.keywords import accuracy, class_embeds, predict
 
 SPACE = {
     "red": [1.0, 0, 0],

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.metrics.hubness import centred, csls, inverted_softmax, k_occurrence, skewness
-from helpers.metrics.retrieval import recall_of_scores
+from helpers.metrics import centred, csls, inverted_softmax, k_occurrence, recall_of_scores, skewness
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from helpers.metrics.ngram import END, START, Trigram, line_tokens
+from helpers.metrics import END, START, Trigram, line_tokens
 from tests.poems.test_corpus import AUTUMN, HERON_TOWER, NIGHT_THOUGHTS
 
 

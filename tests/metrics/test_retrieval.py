@@ -5,10 +5,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from helpers.data.captions import CaptionData
-from helpers.evaluate.retrieval import retrieval
-from helpers.metrics.poems import distinct_n, keyword_recall, verse_rates
-from helpers.metrics.retrieval import average_precision, chance_recall, recall_at_k, word_ranking
+from helpers.data import CaptionData
+from helpers.evaluate import evaluate_retrieval
+from helpers.metrics import (
+    average_precision,
+    chance_recall,
+    distinct_n,
+    keyword_recall,
+    recall_at_k,
+    verse_rates,
+    word_ranking,
+)
 
 HERON_TOWER = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
 
@@ -62,12 +69,12 @@ def test_retrieval() -> None:
         encode_texts=lambda texts: np.eye(3)[[places[t] for t in texts]],
     )
     data = CaptionData([0, 1, 2], [["a", "b"], ["c"], ["d"]], [[], ["c"], []], ["0", "1", "2"], "here")
-    figures = retrieval(encoder, data)
+    figures = evaluate_retrieval(encoder, data)
     assert (figures["pictures"], figures["captions"]) == (3, 4)
     assert figures["text_to_image"] == pytest.approx({1: 75, 5: 100, 10: 100})
     assert figures["chance"] == chance_recall(np.array([0, 0, 1, 2]))
     with pytest.raises(ValueError, match="zh"):
-        retrieval(encoder, data, "zh")
+        evaluate_retrieval(encoder, data, "zh")
 
 
 def test_average_precision() -> None:

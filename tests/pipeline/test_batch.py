@@ -10,13 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.commands.shared import picture_names
+from helpers.commands import picture_names
+from helpers.keywords import ScoredWord
 from helpers.options import PoemOptions
-from helpers.pipeline import batch
-from helpers.pipeline.batch import PoemJob, Row, poem_blocks
-from helpers.pipeline.image_to_poem import PicturePoem, ScoredWord
-from helpers.pipeline.names import card_paths, marked_card_path, matches
-from helpers.poems.writer import Poem
+from helpers.pipeline import PicturePoem, PoemJob, Row, batch, card_paths, marked_card_path, matches, poem_blocks
+from helpers.poems import Poem
 
 LINES = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")
 
@@ -168,8 +166,8 @@ def test_a_request_that_no_picture_can_meet_ends_the_job(photos) -> None:
 
 
 def test_the_line_that_opens_a_poem_is_credited(photos) -> None:
-    from helpers.keywords.lines import Line
-    from helpers.pipeline.candidates import ContinuedPoem
+    from helpers.keywords import Line
+    from helpers.pipeline import ContinuedPoem
 
     line = Line(LINES[0], "王之涣", "登鹳雀楼")
     continued = ContinuedPoem(LINES, ("日",), -1.0, opening=line)

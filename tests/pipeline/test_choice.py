@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.options import PoemOptions
-from helpers.pipeline.choice import best_first, broken_rules, image_text_fit, standardise, total_scores
+from helpers.pipeline import best_first, broken_rules, image_text_fit, standardise, total_scores
 
 GOOD = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
 

@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 
 from helpers.config import ASSETS
-from helpers.data.photos import load_image
-from helpers.keywords.lines import Line, load_lines
+from helpers.data import load_image
+from helpers.keywords import Line, load_lines
 from helpers.options import WAYS, PoemOptions
-from helpers.pipeline.candidates import FUNCTIONS, ContinuedPoem, suits
-from helpers.pipeline.choice import broken_rules
-from helpers.pipeline.image_to_poem import ImageToPoem
-from helpers.verse.check import check
+from helpers.pipeline import FUNCTIONS, ContinuedPoem, ImageToPoem, broken_rules, suits
+from helpers.verse import check_poem
 
 PHOTOS = [ASSETS / "photos" / name for name in ("sea_sunrise.jpg", "lotus.jpg")]
 
@@ -40,7 +38,7 @@ def test_every_way_keeps_the_form(pipeline, image_embeds, words, way, form) -> N
     results = pipeline.poems(image_embeds, words, PoemOptions(form=form, way=way, n=3))
     assert [len(result.candidates) for result in results] == [3, 3]
     for poem in (poem for result in results for poem in result.candidates):
-        found = check(poem.lines)
+        found = check_poem(poem.lines)
         assert found["form"] == form and not found["repeats"]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.pipeline.plan import LinePlan, shipped_plan
+from helpers.pipeline import LinePlan, shipped_plan
 
 POEMS = [["远山青青", "日照江水", "不见故人", "归去月明"]] * 30 + [
     ["江上远山", "水日照青", "人不见故", "月明归去"]

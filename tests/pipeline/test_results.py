@@ -11,9 +11,7 @@ from PIL import Image
 from helpers import __main__ as cli
 from helpers.commands import poem as picture_commands
 from helpers.options import PoemOptions
-from helpers.pipeline.batch import PoemJob
-from helpers.pipeline.names import marked_card_path
-from helpers.pipeline.results import PoemFile
+from helpers.pipeline import PoemFile, PoemJob, marked_card_path
 from tests.pipeline.test_batch import FakePipeline, save_photo, ten_photos
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from helpers.config import ASSETS
-from helpers.poems.corpus import Quatrain, is_quatrain, read_ccpc, read_chinese_poetry, read_split, write_ccpc
+from helpers.poems import Quatrain, is_quatrain, read_ccpc, read_chinese_poetry, read_split, write_ccpc
 
 HERON_TOWER = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")  # 王之涣《登鹳雀楼》
 NIGHT_THOUGHTS = ("床前明月光", "疑是地上霜", "举头望明月", "低头思故乡")  # 李白《静夜思》

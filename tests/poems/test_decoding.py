@@ -6,11 +6,17 @@ from transformers import LogitsProcessorList
 from transformers.modeling_outputs import BaseModelOutput
 
 from helpers.options import FORMS
-from helpers.poems.decoding import MIN_P, STRATEGIES, contrastive_search
-from helpers.poems.next_line import encode, pad, source_text
-from helpers.poems.writer import PoemWriter, character_tokenizer
-from helpers.verse.check import check
-from helpers.verse.constraint import VerseConstraint
+from helpers.poems import (
+    MIN_P,
+    STRATEGIES,
+    PoemWriter,
+    character_tokenizer,
+    contrastive_search,
+    encode,
+    pad,
+    source_text,
+)
+from helpers.verse import VerseConstraint, check_poem
 from tests.poems.test_writer import CHARACTERS, tiny_t5
 from tests.verse.test_constraint import CHARS, HERON_TOWER
 
@@ -75,7 +81,7 @@ def test_every_strategy_keeps_the_rules(writer, name: str, form: str) -> None:
     groups = writer.write_batch(SETS, form, n=3, decoding=STRATEGIES[name], rhyme=True, no_repeat=True, tone=True)
     assert [len(group) for group in groups] == [3, 3]
     for poem in (poem for group in groups for poem in group):
-        judged = check(poem.lines)
+        judged = check_poem(poem.lines)
         assert judged["form"] == form and judged["rhyme"] and judged["tonal"] and not judged["repeats"], poem
         assert poem.log_likelihood < 0
 

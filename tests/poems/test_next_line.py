@@ -2,10 +2,19 @@
 
 from collections import Counter
 
-from helpers.poems.corpus import Quatrain
-from helpers.poems.next_line import IGNORED, collate, encode, line_pairs, pad, source_text, target_text, tokenize
-from helpers.poems.words import count_words
-from helpers.poems.writer import character_tokenizer
+from helpers.poems import (
+    IGNORED,
+    Quatrain,
+    character_tokenizer,
+    collate,
+    count_words,
+    encode,
+    line_pairs,
+    pad,
+    source_text,
+    target_text,
+    tokenize,
+)
 from tests.poems.test_corpus import AUTUMN, HERON_TOWER
 
 CHARACTERS = list(dict.fromkeys("".join(HERON_TOWER + AUTUMN)))

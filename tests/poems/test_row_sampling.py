@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from helpers.config import load_config
-from helpers.pipeline.image_to_poem import ImageToPoem
-from helpers.poems.decoding import inverse_transform, uniform_draws
-from helpers.poems.writer import PoemWriter
+from helpers.pipeline import ImageToPoem
+from helpers.poems import PoemWriter, inverse_transform, uniform_draws
 
 
 def test_the_shares_are_the_probabilities() -> None:

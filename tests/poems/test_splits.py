@@ -8,9 +8,18 @@ from itertools import combinations
 import pytest
 
 from helpers.config import ASSETS
-from helpers.poems.corpus import Quatrain, read_ccpc, read_split, write_ccpc
-from helpers.poems.splits import LineVariants, patterns, split_poems, without_variants, without_variants_of
-from helpers.poems.words import count_words
+from helpers.poems import (
+    LineVariants,
+    Quatrain,
+    count_words,
+    patterns,
+    read_ccpc,
+    read_split,
+    split_poems,
+    without_variants,
+    without_variants_of,
+    write_ccpc,
+)
 from recipes.poem_t5 import prepare_poems
 from tests.poems.test_corpus import AUTUMN, BAIDI, HERON_TOWER, NIGHT_THOUGHTS
 from tests.verse.test_constraint import RIVER_SNOW

@@ -17,11 +17,21 @@ from safetensors.torch import load_file
 from transformers import Trainer
 
 from helpers.options import PoemTrainingConfig
-from helpers.poems.corpus import Quatrain
-from helpers.poems.next_line import IGNORED, encode, line_pairs
-from helpers.poems.training import fine_tune, is_whole, last_checkpoint, mean_over_tokens, training_arguments
-from helpers.poems.words import count_words, words_of
-from helpers.poems.writer import PoemWriter, character_tokenizer
+from helpers.poems import (
+    IGNORED,
+    PoemWriter,
+    Quatrain,
+    character_tokenizer,
+    count_words,
+    encode,
+    fine_tune_t5,
+    is_whole,
+    last_checkpoint,
+    line_pairs,
+    mean_over_tokens,
+    training_arguments,
+    words_of,
+)
 from recipes.poem_t5.train_base import build_optimizer, completions, new_model, prepare_to_copy
 from tests.poems.test_writer import CHARACTERS, VERSE, tiny_t5
 
@@ -46,7 +56,7 @@ def begin(folder: Path, config: PoemTrainingConfig = CONFIG, resume: bool = Fals
     """A new tiny T5, trained: (model, log)."""
     tokenizer = character_tokenizer(CHARACTERS)
     model = tiny_t5(len(tokenizer), dropout_rate=0.1)
-    return model, fine_tune(model, tokenizer, train, VALID, config, folder, resume, device="cpu", progress=False)
+    return model, fine_tune_t5(model, tokenizer, train, VALID, config, folder, resume, device="cpu", progress=False)
 
 
 def figures(log: list[dict], name: str) -> dict[int, float]:
@@ -141,7 +151,7 @@ def test_accumulation_changes_nothing(tmp_path, monkeypatch) -> None:
         model = tiny_t5(len(tokenizer), dropout_rate=0.0)
         config = replace(CONFIG, steps=3, batch_size=size, accumulate=accumulate, warmup=0.0)
         folder = tmp_path / str(size)
-        logs[size] = fine_tune(model, tokenizer, poems, VALID, config, folder, device="cpu", progress=False)
+        logs[size] = fine_tune_t5(model, tokenizer, poems, VALID, config, folder, device="cpu", progress=False)
     for name in ("loss", "grad_norm"):
         assert list(figures(logs[16], name)) == [1, 2, 3]
         for size in (8, 4):

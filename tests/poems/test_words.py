@@ -3,8 +3,7 @@
 import random
 from collections import Counter
 
-from helpers.poems.corpus import Quatrain
-from helpers.poems.words import count_words, sample_keywords, segment, words_of
+from helpers.poems import Quatrain, count_words, sample_keywords, segment, words_of
 from tests.poems.test_corpus import AUTUMN, HERON_TOWER
 
 

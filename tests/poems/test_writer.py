@@ -12,11 +12,9 @@ from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from helpers.characters import is_han
 from helpers.options import FORMS
-from helpers.poems.decoding import MIN_P
-from helpers.poems.next_line import collate, encode, source_text, target_text
-from helpers.poems.writer import PoemWriter, character_tokenizer
-from helpers.storage.weights import WEIGHTS, load_pretrained
-from helpers.verse.check import check
+from helpers.poems import MIN_P, PoemWriter, character_tokenizer, collate, encode, source_text, target_text
+from helpers.storage import INT8_WEIGHTS, load_pretrained
+from helpers.verse import check_poem
 from recipes.poem_t5 import export as export_poem_t5
 
 # Ten poems of the Tang, with the half-width punctuation that Mengzi's vocabulary has.
@@ -158,9 +156,9 @@ def test_eight_bits_load_nearly_the_same_model(own_folder, int8_folder) -> None:
         assert (weight - other).abs().max() <= weight.abs().max() / 127 * 0.5 + 1e-3, name
     assert not torch.equal(full.shared.weight, small.shared.weight)
     assert (logits(full) - logits(small)).abs().max() < 0.05 * logits(full).std()
-    assert (int8_folder / WEIGHTS).stat().st_size < (own_folder / "model.safetensors").stat().st_size / 2
+    assert (int8_folder / INT8_WEIGHTS).stat().st_size < (own_folder / "model.safetensors").stat().st_size / 2
     writer = PoemWriter.from_pretrained(int8_folder)
-    assert not writer.model.training and check(writer.write(["雪"])[0].lines)["form"] == "7x4"
+    assert not writer.model.training and check_poem(writer.write(["雪"])[0].lines)["form"] == "7x4"
 
 
 def test_untied_embeddings_stay_untied(mengzi, mengzi_folder, tmp_path) -> None:
@@ -188,7 +186,7 @@ def test_untied_embeddings_stay_untied(mengzi, mengzi_folder, tmp_path) -> None:
 def test_lines_are_exact(name: str, form: str, request) -> None:
     writer = request.getfixturevalue(name)
     for poem in writer.write(["明月", "春"], form, n=6) + writer.write(["雪"], form, n=6, rhyme=False, no_repeat=False):
-        assert check(poem.lines)["form"] == form, poem
+        assert check_poem(poem.lines)["form"] == form, poem
         assert type(poem.lines) is tuple and poem.log_likelihood < 0
 
 
@@ -224,15 +222,15 @@ def test_decoding_reaches_generate(own, monkeypatch) -> None:
 def test_tones_only_when_asked(own) -> None:
     """In sixty poems by a model that knows nothing."""
     ordered, free = (own.write(["明月"], "5x4", n=60, tone=tone, rhyme=False) for tone in (True, False))
-    assert all(check(poem.lines)["tonal"] for poem in ordered)
-    assert sum(check(poem.lines)["tonal"] for poem in free) < 6
+    assert all(check_poem(poem.lines)["tonal"] for poem in ordered)
+    assert sum(check_poem(poem.lines)["tonal"] for poem in free) < 6
 
 
 def test_no_character_comes_twice_unless_allowed(own) -> None:
     poems = own.write(["明月"], "5x4", n=12)
-    assert all(not check(poem.lines)["repeats"] for poem in poems)
+    assert all(not check_poem(poem.lines)["repeats"] for poem in poems)
     free = own.write(["明月"], "5x4", n=12, no_repeat=False)
-    assert any(check(poem.lines)["repeats"] for poem in free)
+    assert any(check_poem(poem.lines)["repeats"] for poem in free)
 
 
 def test_the_lines_before_are_read(own, monkeypatch) -> None:

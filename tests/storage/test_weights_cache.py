@@ -8,9 +8,8 @@ import torch
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 
+from helpers.storage import SCALE, cache_folder, cached, dequantize, digest, load_quantized, quantize, save_quantized
 from helpers.storage import cache as caching
-from helpers.storage.cache import cache_folder, cached, digest
-from helpers.storage.weights import SCALE, dequantize, load_quantized, quantize, save_quantized
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from helpers.clip.model import CustomCLIP, build_clip, contrastive_loss
-from helpers.training.big_batch import InChunks, gather_embeds
+from helpers.clip import CustomCLIP, build_clip, contrastive_loss
+from helpers.training import InChunks, gather_embeds
 
 ROOT = Path(__file__).parents[2]
 TINY = {"vocab_size": 60, "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "max_position_embeddings": 16}

@@ -14,11 +14,10 @@ import torch
 from safetensors.torch import load_file
 
 from helpers.__main__ import main
-from helpers.clip.model import MAX_LOGIT_SCALE, ProjectionHeads, contrastive_loss
-from helpers.clip.pretrained import CLIPBundle
-from helpers.clip.training import fine_tune, train_heads
-from helpers.data.captions import load_captions
-from helpers.training.loop import TrainingConfig, checkpoints, parameter_groups
+from helpers.clip import MAX_LOGIT_SCALE, CLIPBundle, ProjectionHeads, contrastive_loss, fine_tune, train_heads
+from helpers.data import load_captions
+from helpers.options import TrainingConfig
+from helpers.training import checkpoints, parameter_groups
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.training.runs import RUN, begin_run, check_resumable
+from helpers.training import RUN, begin_run, check_resumable
 
 SETTINGS = {"lr": 1e-3, "seed": 0, "data": Path("poems"), "name": "春"}
 

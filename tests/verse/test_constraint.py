@@ -10,9 +10,7 @@ from transformers import LogitsProcessorList, PreTrainedTokenizerFast, T5Config,
 
 from helpers.characters import is_han
 from helpers.options import FORMS
-from helpers.verse.check import check, tone_pattern
-from helpers.verse.constraint import VerseConstraint
-from helpers.verse.rhymes import level_rhymes, tones, usual_readings
+from helpers.verse import VerseConstraint, check_poem, level_rhymes, tone_pattern, tones, usual_readings
 
 HERON_TOWER = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]  # 王之涣《登鹳雀楼》
 NIGHT_THOUGHTS = ["床前明月光", "疑是地上霜", "举头望明月", "低头思故乡"]  # 李白《静夜思》
@@ -102,7 +100,7 @@ def test_is_han() -> None:
     ],
 )
 def test_tang_quatrains(poem: list[str], form: str, group: str | None, tonal: bool) -> None:
-    result = json.loads(json.dumps(check(poem)))
+    result = json.loads(json.dumps(check_poem(poem)))
     assert (result["form"], result["length"], result["tonal"]) == (form, True, tonal)
     assert (result["rhyme"], result["rhyme_group"]) == (group is not None, group)
 
@@ -115,18 +113,18 @@ def test_tone_patterns() -> None:
 
 def test_order_of_lines_matters_for_tones() -> None:
     one, two, three, four = HERON_TOWER
-    assert not check([two, one, three, four])["tonal"]  # no 粘
-    assert not check([one, one, three, four])["tonal"]  # no 对
-    assert not check([one, two, three, "更上一目楼"])["tonal"]  # 上 and 目 are both 仄
+    assert not check_poem([two, one, three, four])["tonal"]  # no 粘
+    assert not check_poem([one, one, three, four])["tonal"]  # no 对
+    assert not check_poem([one, two, three, "更上一目楼"])["tonal"]  # 上 and 目 are both 仄
 
 
 def test_repeats() -> None:
-    assert check(NIGHT_THOUGHTS)["repeats"] == sorted("头明月")
-    assert check(BAIDI)["repeats"] == []
-    assert check(["悠悠天地间"])["repeats"] == []
-    assert check(["悠悠悠天地"])["repeats"] == ["悠"]
-    assert check(["悠悠天地悠"])["repeats"] == ["悠"]
-    assert check(["天地", "地山"])["repeats"] == ["地"]
+    assert check_poem(NIGHT_THOUGHTS)["repeats"] == sorted("头明月")
+    assert check_poem(BAIDI)["repeats"] == []
+    assert check_poem(["悠悠天地间"])["repeats"] == []
+    assert check_poem(["悠悠悠天地"])["repeats"] == ["悠"]
+    assert check_poem(["悠悠天地悠"])["repeats"] == ["悠"]
+    assert check_poem(["天地", "地山"])["repeats"] == ["地"]
 
 
 @pytest.mark.parametrize(
@@ -141,13 +139,13 @@ def test_repeats() -> None:
     ],
 )
 def test_what_is_no_quatrain(poem: list[str]) -> None:
-    result = check(poem)
+    result = check_poem(poem)
     assert result["form"] is None and not result["length"] and not result["tonal"]
     assert len(result["tones"]) == len(poem)
 
 
 def test_a_character_does_not_rhyme_with_itself() -> None:
-    assert not check([HERON_TOWER[0], "黄河入海流", HERON_TOWER[2], "长江万古流"])["rhyme"]
+    assert not check_poem([HERON_TOWER[0], "黄河入海流", HERON_TOWER[2], "长江万古流"])["rhyme"]
 
 
 # --- the constraint ---
@@ -243,7 +241,7 @@ def test_rhyme(tokenizer) -> None:
         assert group != "三江"  # too few characters to open a rhyme
         assert fourth[-1] in RHYMES[group] and fourth[-1] != second[-1]
         assert third[-1] in OBLIQUE
-    assert all(check(poem)["rhyme"] for poem in poems)
+    assert all(check_poem(poem)["rhyme"] for poem in poems)
     assert {group for group in RHYMES if any(poem[1][-1] in RHYMES[group] for poem in poems)} == {*RHYMES} - {"三江"}
 
 

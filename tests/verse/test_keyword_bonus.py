@@ -2,9 +2,8 @@
 
 import torch
 
-from helpers.poems.writer import character_tokenizer
-from helpers.verse.keyword_bonus import CONTINUE, KeywordBonus
-from helpers.verse.rules import VerseRules
+from helpers.poems import character_tokenizer
+from helpers.verse import CONTINUE, KeywordBonus, VerseRules
 from tests.verse.test_constraint import HERON_TOWER
 
 TOKENIZER = character_tokenizer("春日细雨明月花山更上一层楼天白云头")

@@ -6,14 +6,8 @@ import torch
 from helpers.characters import is_han
 from helpers.config import ASSETS
 from helpers.options import FORMS
-from helpers.poems.corpus import read_split
-from helpers.poems.decoding import STRATEGIES
-from helpers.poems.writer import Poem, PoemWriter, character_tokenizer
-from helpers.verse.check import check
-from helpers.verse.keyword_bonus import KeywordBonus
-from helpers.verse.keyword_constraint import AcrosticConstraint, KeywordConstraint
-from helpers.verse.rhymes import tones
-from helpers.verse.rules import VerseRules
+from helpers.poems import STRATEGIES, Poem, PoemWriter, character_tokenizer, read_split
+from helpers.verse import AcrosticConstraint, KeywordBonus, KeywordConstraint, VerseRules, check_poem, tones
 from tests.poems.test_writer import CHARACTERS, tiny_t5, write_mengzi
 from tests.verse.test_constraint import CHARS, HERON_TOWER, make_tokenizer
 
@@ -207,7 +201,7 @@ def test_every_line_has_its_keyword(name: str, way: str, form: str, request) -> 
     options = {"n": 8 if way == "sampling" else 1, "keyword_bonus": 0, **FREE}
     poems = write(writer, form, way, keyword_per_line=True, **options)
     for poem in poems:
-        assert check(poem.lines)["form"] == form and holds_its_words(poem), poem
+        assert check_poem(poem.lines)["form"] == form and holds_its_words(poem), poem
     assert not any(map(holds_its_words, write(writer, form, way, **options)))
 
 
@@ -220,7 +214,7 @@ def test_every_line_has_its_keyword_with_all_rules_on(shipped, way: str, n: int,
     poems = [poem for group in shipped.write_batch(sets, form, 0, n, **options) for poem in group]
     assert len(poems) == 15 * n
     for poem in poems:
-        judged = check(poem.lines)
+        judged = check_poem(poem.lines)
         assert holds_its_words(poem), poem
         assert judged["form"] == form and judged["rhyme"] and judged["tonal"] and not judged["repeats"], poem
 
@@ -245,7 +239,7 @@ def test_the_bonus_is_for_the_words_of_the_line(own, monkeypatch, per_line: bool
 def test_rules_are_kept_beside_the_keywords(own, way: str) -> None:
     """The rules have the last word."""
     poems = write(own, "7x4", way, n=12 if way == "sampling" else 1, keyword_per_line=True, tone=True)
-    judged = [check(poem.lines) for poem in poems]
+    judged = [check_poem(poem.lines) for poem in poems]
     assert all(found["length"] and found["rhyme"] and found["tonal"] and not found["repeats"] for found in judged)
 
 
@@ -294,7 +288,7 @@ def test_acrostics(acrostic: str, name: str, way: str, request) -> None:
     """With all other rules on, also one that they would forbid, 山 four times."""
     writer = request.getfixturevalue(name)
     poems = write(writer, "5x4", way, n=4 if way == "sampling" else 1, acrostic=acrostic, tone=True)
-    assert all(check(poem.lines)["form"] == "5x4" for poem in poems)
+    assert all(check_poem(poem.lines)["form"] == "5x4" for poem in poems)
     assert {"".join(line[0] for line in poem.lines)[: len(acrostic)] for poem in poems} == {acrostic}
 
 

@@ -7,12 +7,8 @@ import pytest
 import torch
 
 from helpers.config import ASSETS
-from helpers.poems.corpus import read_split
-from helpers.verse.check import ANY, check
-from helpers.verse.constraint import VerseConstraint
-from helpers.verse.rhymes import level_groups
-from helpers.verse.rules import VerseRules, may_end
-from helpers.verse.tone_constraint import ToneConstraint
+from helpers.poems import read_split
+from helpers.verse import ANY, ToneConstraint, VerseConstraint, VerseRules, check_poem, level_groups, may_end
 from tests.verse.test_constraint import (
     BAIDI,
     CHARS,
@@ -38,7 +34,7 @@ def admits_all(poem: list[str], **rules: bool) -> bool:
 
 @pytest.mark.parametrize("poem", [HERON_TOWER, NIGHT_THOUGHTS, BAIDI, RIVER_SNOW, MAPLE_BRIDGE])
 def test_tang_quatrains(poem: list[str]) -> None:
-    judged = check(poem)
+    judged = check_poem(poem)
     assert admits_all(poem)
     assert admits_all(poem, rhyme=True) is judged["rhyme"]
     assert admits_all(poem, no_repeat=True) is not bool(judged["repeats"])
@@ -48,7 +44,7 @@ def test_tang_quatrains(poem: list[str]) -> None:
 def test_a_thousand_quatrains() -> None:
     rhymed = 0
     for poem in (poem.lines for split in ("valid", "test") for poem in read_split(ASSETS / "poems", split)):
-        judged = check(poem)
+        judged = check_poem(poem)
         assert admits_all(poem, no_repeat=True) is not bool(judged["repeats"]), poem
         assert admits_all(poem, tone=True) is judged["tonal"], poem
         if admits_all(poem, rhyme=True):  # stricter: no rare readings, and an oblique third line

@@ -6,10 +6,7 @@ from transformers import AutoTokenizer
 
 from helpers.config import ASSETS
 from helpers.options import FORMS
-from helpers.verse.check import check, in_tonal_order, tone_at
-from helpers.verse.constraint import VerseConstraint
-from helpers.verse.rhymes import tones
-from helpers.verse.tone_constraint import ToneConstraint
+from helpers.verse import ToneConstraint, VerseConstraint, check_poem, in_tonal_order, tone_at, tones
 from tests.verse.test_constraint import MULTIPLE
 
 
@@ -38,7 +35,7 @@ def test_whole_poems_keep_the_order(tokenizer, form: str) -> None:
     for _ in range(4):
         lines = next_lines(tokenizer, poems, FORMS[form], generator)
         poems = [[*poem, line] for poem, line in zip(poems, lines, strict=True)]
-    judged = [check(poem) for poem in poems]
+    judged = [check_poem(poem) for poem in poems]
     assert all(found["tonal"] and found["length"] and found["rhyme"] for found in judged)
     assert len({in_tonal_order(poem, "平") for poem in poems}) == 2  # both of the two orders are written
 

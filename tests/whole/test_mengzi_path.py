@@ -16,12 +16,18 @@ from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 from helpers.characters import is_han
 from helpers.config import ASSETS
 from helpers.options import PoemTrainingConfig
-from helpers.poems.corpus import Quatrain, read_split
-from helpers.poems.decoding import MIN_P, STRATEGIES
-from helpers.poems.next_line import encode, source_text, target_text
-from helpers.poems.training import fine_tune
-from helpers.poems.writer import PoemWriter
-from helpers.verse.check import check
+from helpers.poems import (
+    MIN_P,
+    STRATEGIES,
+    PoemWriter,
+    Quatrain,
+    encode,
+    fine_tune_t5,
+    read_split,
+    source_text,
+    target_text,
+)
+from helpers.verse import check_poem
 from tests.poems.test_corpus import HERON_TOWER
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -143,7 +149,7 @@ def test_texts_survive(writer) -> None:
 def test_lines_are_exact(writer, form: str) -> None:
     groups = writer.write_batch([["明月", "春风"], ["黄河"]], form, n=2, tone=True)
     for poem in (poem for group in groups for poem in group):
-        judged = check(poem.lines)
+        judged = check_poem(poem.lines)
         assert judged["form"] == form and all(is_han(char) for line in poem.lines for char in line), poem
         assert judged["rhyme"] and judged["tonal"] and not judged["repeats"], poem
 
@@ -157,7 +163,7 @@ def test_every_line_has_its_keyword(writer, form: str, decoding) -> None:
     free = {"rhyme": False, "no_repeat": False, "tone": False, "keyword_bonus": 0, "decoding": decoding}
     (group,) = writer.write_batch(sets, form, n=n, keyword_per_line=True, **free)
     for poem in group:
-        assert check(poem.lines)["form"] == form, poem
+        assert check_poem(poem.lines)["form"] == form, poem
         assert all(word in line for word, line in zip(poem.keywords, poem.lines, strict=True)), poem
 
 
@@ -167,7 +173,7 @@ def test_two_steps_and_loading_again(folder, tmp_path) -> None:
     before = {name: tensor.clone() for name, tensor in writer.model.state_dict().items()}
     config = PoemTrainingConfig(steps=2, batch_size=4, evaluate_every=2, lr=1e-3, warmup=0.0)
     valid = [Quatrain(HERON_TOWER, keywords=("白日", "黄河"))]
-    log = fine_tune(writer.model, writer.tokenizer, poems[:4], valid, config, tmp_path, device="cpu", progress=False)
+    log = fine_tune_t5(writer.model, writer.tokenizer, poems[:4], valid, config, tmp_path, device="cpu", progress=False)
     assert [entry["step"] for entry in log if "eval_loss" in entry] == [2]
     after = writer.model.state_dict()
     assert all(not torch.equal(after[f"{name}.weight"], before[f"{name}.weight"]) for name in ("shared", "lm_head"))

@@ -7,14 +7,14 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from helpers.checks.exercise import exercise as checks
+from helpers import checks
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 SOLUTIONS = sorted((FOLDER / "solutions").glob("*.ipynb"))
 MAX_LINES = 40  # of a code cell
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|Users|tmp|var|work|mnt|opt)/|\b[A-Z]:\\\\?Users")
-CHECKS = [name for name in vars(checks) if name.startswith("check_")]
+CHECKS = [name for name in dir(checks) if name.startswith("check_")]
 
 
 def name_of(path: Path) -> str:

@@ -14,7 +14,7 @@ WISHES = ("--n", "1", "--form", "5x4", "--engine", "ray")
 
 @pytest.fixture(scope="module")
 def two_cores():
-    from helpers.pipeline.ray_engine import import_ray
+    from helpers.pipeline import import_ray
 
     ray = import_ray()  # with the settings that keep it quiet
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
