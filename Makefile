@@ -27,8 +27,8 @@ notebooks: $(READY)  ## run all notebooks in place, top to bottom
 lab: $(READY)  ## open the notebooks
 	$(BIN)/python -m jupyter lab notebooks
 
-bench: $(READY)  ## the figures of the README (needs DATA)
-	$(BIN)/python -m benchmarks.latency
+bench: $(READY)  ## the figures of benchmarks/README.md (needs DATA)
+	$(BIN)/python -m benchmarks.pipeline --latency --rounds 10
 	$(BIN)/python -m benchmarks.chinese_clip --data $(DATA)
 	$(BIN)/python -m benchmarks.clip --data $(DATA)/flickr8k
 	$(BIN)/python -m benchmarks.keywords --data $(DATA)

@@ -16,18 +16,19 @@ import argparse
 import json
 import multiprocessing
 import os
-import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.timing import peak_mib, timed
 from helpers.clip import (
     CROP_ROOM,
     CLIPBundle,
@@ -150,14 +151,7 @@ def step(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
 
 
 def timed_epochs(epoch: Callable[[int], None], setting: Setting) -> Figures:
-    seconds = []
-    for number in range(setting.config.epochs):
-        started = time.perf_counter()
-        epoch(number)
-        if setting.device == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - started)
-    return epoch_figures(seconds, setting)
+    return epoch_figures([timed(partial(epoch, number))[0] for number in range(setting.config.epochs)], setting)
 
 
 def epoch_figures(seconds: list[float], setting: Setting) -> Figures:
@@ -181,14 +175,7 @@ def matmul_share(setting: Setting, figures: Figures) -> Figures:
 def matmul_rate(device: str, dtype: torch.dtype, side: int = 4096, repeats: int = 5) -> float:
     """Operations a second of a product of two square matrices, the best of a few."""
     a, b = torch.randn(2, side, side, device=device, dtype=dtype)
-    best = np.inf
-    for _ in range(repeats):
-        started = time.perf_counter()
-        a @ b
-        if device == "cuda":
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - started)
-    return 2 * side**3 / best
+    return 2 * side**3 / min(timed(lambda: a @ b)[0] for _ in range(repeats))
 
 
 LOOPS: dict[str, tuple[str, Callable[[Setting], Figures]]] = {
@@ -207,11 +194,7 @@ def measure(name: str, args: argparse.Namespace) -> Figures:
         size, loop = LOOPS[name]
         setting = Setting(args, getattr(args, size))
         figures = loop(setting)
-        if setting.device == "cuda":
-            peak = torch.cuda.max_memory_allocated() / 2**20
-        else:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-        return {**{k: round(v, 4) for k, v in figures.items()}, "peak_MiB": round(peak)}
+        return {**{k: round(v, 4) for k, v in figures.items()}, "peak_MiB": peak_mib()}
 
 
 def main() -> None:

@@ -13,16 +13,14 @@ import argparse
 import json
 import os
 import re
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import torch
 
+from benchmarks.timing import median_seconds
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, load_config
 from helpers.data import load_image
@@ -34,16 +32,6 @@ from helpers.pipeline import ImageToPoem
 WORDS = 10_000
 FOUR = ["一张{}的照片", "照片里有{}", "风景中的{}", "{}，一幅美丽的风景"]  # as in notebook 02
 TEMPLATES = {"{}": ["{}"], **{template: [template] for template in FOUR}, "the four together": FOUR}
-
-
-def seconds(run: Callable[[], object], times: int = 1) -> float:
-    """The median time of a call."""
-    taken = []
-    for _ in range(times):
-        started = time.perf_counter()
-        run()
-        taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
 
 
 def many_words() -> list[str]:
@@ -59,20 +47,20 @@ def speed(encoder: ImageTextEncoder, reference: np.ndarray) -> dict[str, float]:
     words, photo = many_words(), load_image(ASSETS / "photos" / "lotus.jpg")
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, IMAGE_TO_POEM_CACHE=folder):
         encoder.encode_texts(words[:64])  # the first batch pays for more than itself
-        batched = seconds(lambda: encoder.encode_texts(words, cache=True))
-        reading = seconds(lambda: encoder.encode_texts(words, cache=True))
+        batched = median_seconds(lambda: encoder.encode_texts(words, cache=True))
+        reading = median_seconds(lambda: encoder.encode_texts(words, cache=True))
         text_embeds = encoder.encode_texts(words, cache=True)
     image_embeds = encoder.encode_images([photo])
     known = word_statistics(text_embeds, reference)
     loop_embeds = []
-    loop = seconds(lambda: loop_embeds.extend(encoder.encode_texts([word]) for word in words))
+    loop = median_seconds(lambda: loop_embeds.extend(encoder.encode_texts([word]) for word in words))
     difference = np.abs(np.concatenate(loop_embeds) @ image_embeds.T - text_embeds @ image_embeds.T).max()
 
     def rank() -> np.ndarray:
         return np.argsort(-standardised(image_embeds @ text_embeds.T, known)[0])
 
-    encode = seconds(lambda: encoder.encode_images([photo]), times=20)
-    ranking = seconds(rank, times=50)
+    encode = median_seconds(lambda: encoder.encode_images([photo]), times=20)
+    ranking = median_seconds(rank, times=50)
     return {
         "words": len(words),
         "one_by_one_s": loop,

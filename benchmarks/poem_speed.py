@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 
+from benchmarks.timing import interleaved
 from helpers.config import ASSETS
 from helpers.poems import MIN_P, PoemWriter, encode, read_split, source_text
 
@@ -36,11 +37,9 @@ def peer(writer: PoemWriter, keyword_sets: Sequence[Sequence[str]]) -> list[list
     return poems
 
 
-def poems_a_second(write: Callable[[Sequence[Sequence[str]]], object], keyword_sets: Sequence, batch: int) -> float:
-    started = time.perf_counter()
+def write_all(write: Callable[[Sequence[Sequence[str]]], object], keyword_sets: Sequence, batch: int) -> None:
     for start in range(0, len(keyword_sets), batch):
         write(keyword_sets[start : start + batch])
-    return len(keyword_sets) / (time.perf_counter() - started)
 
 
 def main() -> None:
@@ -58,10 +57,9 @@ def main() -> None:
     }
     for write, batch, _ in ways.values():
         write(keyword_sets[:batch])  # tables and caches are made at the first call
-    rounds = [
-        {name: poems_a_second(write, keyword_sets[:sets], batch) for name, (write, batch, sets) in ways.items()}
-        for _ in range(args.rounds)
-    ]
+    calls = {name: partial(write_all, write, keyword_sets[:sets], batch) for name, (write, batch, sets) in ways.items()}
+    seconds = interleaved(calls, args.rounds)
+    rounds = [{name: sets / each[name] for name, (_, _, sets) in ways.items()} for each in seconds]
     speeds = {name: statistics.median(each[name] for each in rounds) for name in ways}
     ratios = {f"{name}_to_peer": statistics.median(each[name] / each["peer"] for each in rounds) for name in ways}
     print(json.dumps({"poems_a_second": speeds, **ratios}, indent=1))
