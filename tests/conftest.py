@@ -1,4 +1,4 @@
-"""No test asks the hub or leaves anything in the reader's cache; `training` can be imported as well as `helpers`."""
+"""No test asks the hub or leaves anything in the reader's cache; `recipes` can be imported as well as `helpers`."""
 
 import os
 import sys

