@@ -52,7 +52,7 @@ def open_index(encoder: ImageTextEncoder, lines_file: Path | None, folder: Path 
         if folder is not None:
             index.save(folder)
         return index
-    index = LineIndex.load(folder, encoder.backend.fingerprint)
+    index = LineIndex.load(folder, encoder.fingerprint)
     if lines_file is not None and index.lines != load_lines(lines_file):
         raise ValueError(f"{folder}: this index has other lines than {lines_file}; name another folder")
     return index

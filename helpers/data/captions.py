@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -74,6 +75,14 @@ class CaptionData:
             names=self.names[:count],
             source=f"{self.source}[:{count}]",
         )
+
+
+class Splits(NamedTuple):
+    """A set to train on, one to validate on, and the language of their captions: "en", "zh" or "both"."""
+
+    train: CaptionData
+    val: CaptionData
+    language: str = "en"
 
 
 def flatten(captions: Sequence[Sequence[str]]) -> tuple[list[str], np.ndarray]:

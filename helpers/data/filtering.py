@@ -183,7 +183,7 @@ class Sieve:
         """The cosine of each picture and of the texts that are paired with it, kept for a run that is started again."""
         rows, pairs = zip(*((row, i) for row, (_, of) in enumerate(pictures) for i in of), strict=True)
         texts = [self.texts[i] for i in pairs]  # (M,)
-        key = digest([encoder.backend.fingerprint, *(self.digests[i].hex() for i in pairs), *texts])
+        key = digest([encoder.fingerprint, *(self.digests[i].hex() for i in pairs), *texts])
 
         def compute() -> np.ndarray:
             image_embeds = encoder.encode_images([picture for picture, _ in pictures])[list(rows)]  # (M, D)

@@ -66,7 +66,7 @@ def evaluate_pipeline(
 
     Raises ValueError if the judge is the model that chooses, or there are fewer than two seeds to compare.
     """
-    if judge.backend.fingerprint == pipeline.encoder.backend.fingerprint:
+    if judge.fingerprint == pipeline.encoder.fingerprint:
         raise ValueError("the model that chooses the poems cannot judge them: name another --judge")
     if seeds < 2:
         raise ValueError("diversity needs at least two seeds")

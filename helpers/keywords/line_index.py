@@ -55,7 +55,7 @@ class LineIndex:
     """Lines that can be searched by vector; `kind` is the one of KINDS that was built.
 
     `centre` (D,) was taken off the lines' vectors; `fingerprint` is that of the encoder that made them
-    (`encoder.backend.fingerprint`): only its pictures can be compared with these lines.
+    (`encoder.fingerprint`): only its pictures can be compared with these lines.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class LineIndex:
     @classmethod
     def build_from(cls, encoder: ImageTextEncoder, lines: Sequence[Line], kind: str = "auto") -> LineIndex:
         """Encode lines and index them; the embeddings are kept in the cache folder."""
-        return cls.build(lines, encode_lines(encoder, lines), kind, encoder.backend.fingerprint)
+        return cls.build(lines, encode_lines(encoder, lines), kind, encoder.fingerprint)
 
     def search(self, query_embeds: np.ndarray, k: int) -> list[list[FoundLine]]:
         """For each query (N, D) its k best lines, best first; all queries are one call.

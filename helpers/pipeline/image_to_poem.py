@@ -69,7 +69,8 @@ class ImageToPoem:
 
     @cached_property
     def encoder(self) -> ImageTextEncoder:
-        return ImageTextEncoder.from_pretrained(self.config.image_text_model, self.config.device)
+        name, offline = self.config.image_text_model, self.config.offline
+        return ImageTextEncoder.from_pretrained(name, self.config.device, local_files_only=offline)
 
     @cached_property
     def writer(self) -> PoemWriter:
@@ -77,7 +78,7 @@ class ImageToPoem:
         dtype = pick_dtype(device)
         # A T5 overflows in float16 (its feed-forward sums pass 65,504): float32 where there is no bfloat16.
         dtype = torch.float32 if dtype == torch.float16 else dtype
-        return PoemWriter.from_pretrained(self.config.poem_model, device, dtype)
+        return PoemWriter.from_pretrained(self.config.poem_model, device, dtype, self.config.offline)
 
     @cached_property
     def reference_embeds(self) -> np.ndarray:

@@ -80,12 +80,19 @@ class PoemWriter:
         self.tokenizer = tokenizer
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> PoemWriter:
-        """Load a folder or a hub id."""
-        model = load_pretrained(T5ForConditionalGeneration, name)
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        local_files_only: bool = False,
+    ) -> PoemWriter:
+        """Load a folder or a hub id; `local_files_only`: without a request to the hub."""
+        options = {"local_files_only": local_files_only}
+        model = load_pretrained(T5ForConditionalGeneration, name, **options)
         # A T5 adds a bias to its attention scores, for which the fused kernels are slower on a CPU than plain products.
         model.set_attn_implementation("eager")
-        return cls(model.to(device, dtype), AutoTokenizer.from_pretrained(name))
+        return cls(model.to(device, dtype), AutoTokenizer.from_pretrained(name, **options))
 
     def unknown_characters(self, text: str) -> set[str]:
         """The characters of `text` that the vocabulary cannot spell."""
