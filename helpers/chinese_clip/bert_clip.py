@@ -26,6 +26,8 @@ from helpers.clip import (
     CustomCLIPConfig,
     ImageTextProcessor,
     bilingual_tokenizer,
+    is_custom_clip,
+    load_clip,
     without_pooler,
 )
 from helpers.storage import kind_of
@@ -68,7 +70,9 @@ def join_towers(
 
 
 def load_bert(name: str | Path) -> PreTrainedModel:
-    """A text encoder by hub id or folder, without the pooling layer of BERT's sentence-pair game."""
+    """A text encoder by hub id or folder, or that of a model of ours, without BERT's pooling layer."""
+    if is_custom_clip(name):
+        return load_clip(name)[0].text.backbone
     kind = kind_of(name)
     if kind not in TEXT_KINDS:
         raise ValueError(f"{name}: a {kind}, not one of {', '.join(TEXT_KINDS)}")
