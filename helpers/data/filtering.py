@@ -33,7 +33,6 @@ from helpers.storage import cached, digest
 if TYPE_CHECKING:
     from helpers.chinese_clip import ImageTextEncoder
 
-BATCH = 64  # pictures in memory at a time
 _URL = re.compile(r"https?:|www\.|[a-z0-9-]\.(?:com|cn|net|org)(?![a-z0-9])", re.IGNORECASE)
 _CODE = re.compile(r"[a-z_.#/-]*\d[\w.#/-]*", re.IGNORECASE | re.ASCII)  # 13800000000, IMG_2041.jpg
 
@@ -83,6 +82,7 @@ def filter_pairs(
     rules: Rules,
     encoder: ImageTextEncoder | None = None,
     drop_lowest: float = 0.1,
+    batch_size: int = 64,
 ) -> Counter[str]:
     """Write the good pairs to `out`, the others with the column reason to <stem of out>_rejected.csv beside it.
 
@@ -91,6 +91,7 @@ def filter_pairs(
         folder: the pictures.
         encoder: for the cosines, which count only with it; not the model that is to be evaluated on what is left.
         drop_lowest: the share, 0 to 1, of the pairs that pass the rules that is then rejected for its cosine.
+        batch_size: pictures in memory at a time.
 
     Returns:
         How many pairs were rejected for each reason; those that were kept stand under "".
@@ -106,7 +107,7 @@ def filter_pairs(
     pairs = PairFile(source)
     sieve = Sieve([(pair.text, pair.filename) for pair in pairs])
     sieve.reject_texts(rules)
-    sieve.reject_pictures(folder, rules, encoder)
+    sieve.reject_pictures(folder, rules, encoder, batch_size)
     sieve.reject_repeats(rules.max_repeats)
     sieve.reject_duplicates()
     if encoder:
@@ -161,7 +162,7 @@ class Sieve:
     def reject_texts(self, rules: Rules) -> None:
         self.reasons = [rules.text_fault(text) for text in self.texts]
 
-    def reject_pictures(self, folder: Path, rules: Rules, encoder: ImageTextEncoder | None) -> None:
+    def reject_pictures(self, folder: Path, rules: Rules, encoder: ImageTextEncoder | None, batch_size: int) -> None:
         """Each file is decoded once, and the cosines of its pairs are computed while it is in memory."""
         pairs_of = defaultdict(list)
         for i in self.left():
@@ -169,7 +170,7 @@ class Sieve:
         look = partial(look_at, folder, rules, encoder is not None)
         names, progress = iter(pairs_of), tqdm(total=len(pairs_of), desc="look", unit="picture")
         with ThreadPoolExecutor(os.cpu_count()) as pool, progress:
-            while block := list(islice(names, BATCH)):
+            while block := list(islice(names, batch_size)):
                 looks = [(seen, pairs_of[name]) for name, seen in zip(block, pool.map(look, block), strict=True)]
                 for seen, pairs in looks:
                     for i in pairs:

@@ -39,7 +39,7 @@ from helpers.keywords import Line, ScoredWord
 from helpers.options import LAYOUT_NAMES, THEME_NAMES, PoemOptions
 from helpers.pipeline import ContinuedPoem, PicturePoem
 from helpers.poems import Poem
-from tests.data.test_photos import png_header
+from tests.samples import png_header
 
 LOTUS = str(ASSETS / "photos" / "lotus.jpg")
 TOWER = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")  # 王之涣《登鹳雀楼》

@@ -17,7 +17,7 @@ from helpers.clip import image_features
 from helpers.data import load_captions
 from helpers.options import TrainingConfig
 from helpers.training import checkpoints
-from tests.training.test_loop import KILLED, start
+from tests.samples import KILLED, start
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

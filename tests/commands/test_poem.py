@@ -19,7 +19,7 @@ from helpers import __main__ as cli
 from helpers.commands import poem as picture_commands
 from helpers.config import ASSETS
 from helpers.verse import check_poem
-from tests.data.test_photos import png_header
+from tests.samples import png_header
 
 ROOT = Path(__file__).parents[2]
 LOTUS, LAKE = (str(ASSETS / "photos" / f"{name}.jpg") for name in ("lotus", "snow_lake"))

@@ -10,8 +10,7 @@ from helpers.__main__ import main
 from helpers.config import ASSETS
 from helpers.options import PoemTrainingConfig
 from helpers.poems import PoemWriter, Quatrain, character_tokenizer, read_split, write_ccpc
-from tests.poems.test_training import TRAIN, VALID, contents
-from tests.poems.test_writer import CHARACTERS, tiny_t5
+from tests.samples import CHARACTERS, TRAIN, VALID, contents, tiny_t5
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

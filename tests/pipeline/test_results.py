@@ -12,7 +12,7 @@ from helpers import __main__ as cli
 from helpers.commands import poem as picture_commands
 from helpers.options import PoemOptions
 from helpers.pipeline import PoemFile, PoemJob, marked_card_path
-from tests.pipeline.test_batch import FakePipeline, save_photo, ten_photos
+from tests.samples import FakePipeline, save_photo, ten_photos
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ from helpers.poems import (
     source_text,
 )
 from helpers.verse import VerseConstraint, check_poem
-from tests.poems.test_writer import CHARACTERS, tiny_t5
-from tests.verse.test_constraint import CHARS, HERON_TOWER
+from tests.samples import CHARACTERS, CHARS, HERON_TOWER, tiny_t5
 
 TOKENIZER = character_tokenizer([*CHARACTERS, *CHARS])
 SETS = [["明月"], ["春风", "白云", "江"]]

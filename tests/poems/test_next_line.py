@@ -15,7 +15,7 @@ from helpers.poems import (
     target_text,
     tokenize,
 )
-from tests.poems.test_corpus import AUTUMN, HERON_TOWER
+from tests.samples import AUTUMN, HERON_TOWER
 
 CHARACTERS = list(dict.fromkeys("".join(HERON_TOWER + AUTUMN)))
 

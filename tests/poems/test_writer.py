@@ -1,58 +1,19 @@
 """poems.writer: the T5's input token by token, exact lines from both kinds of model, likelihoods by a plain loop."""
 
-import json
 import sys
-from pathlib import Path
 
 import pytest
-import sentencepiece
 import torch
-from safetensors.torch import save_file
-from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
+from transformers import T5ForConditionalGeneration
 
-from helpers.characters import is_han
 from helpers.options import FORMS
 from helpers.poems import MIN_P, PoemWriter, character_tokenizer, collate, encode, source_text, target_text
 from helpers.storage import INT8_WEIGHTS, load_pretrained
 from helpers.verse import check_poem
 from recipes.poem_t5 import export as export_poem_t5
+from tests.samples import CHARACTERS, tiny_t5, write_mengzi
 
-# Ten poems of the Tang, with the half-width punctuation that Mengzi's vocabulary has.
-VERSE = """\
-白日依山尽,黄河入海流.欲穷千里目,更上一层楼.
-床前明月光,疑是地上霜.举头望明月,低头思故乡.
-朝辞白帝彩云间,千里江陵一日还.两岸猿声啼不住,轻舟已过万重山.
-千山鸟飞绝,万径人踪灭.孤舟蓑笠翁,独钓寒江雪.
-月落乌啼霜满天,江枫渔火对愁眠.姑苏城外寒山寺,夜半钟声到客船.
-远上寒山石径斜,白云生处有人家.停车坐爱枫林晚,霜叶红于二月花.
-春眠不觉晓,处处闻啼鸟.夜来风雨声,花落知多少.
-空山不见人,但闻人语响.返景入深林,复照青苔上.
-向晚意不适,驱车登古原.夕阳无限好,只是近黄昏.
-绿蚁新醅酒,红泥小火炉.晚来天欲雪,能饮一杯无?
-""".splitlines()
-CHARACTERS = [char for char in "".join(VERSE) if is_han(char)]
-TINY = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2, "decoder_start_token_id": 0}
 LINES = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
-
-
-def tiny_t5(vocab_size: int, **changes) -> T5ForConditionalGeneration:
-    torch.manual_seed(0)
-    return T5ForConditionalGeneration(T5Config(vocab_size=vocab_size, **{**TINY, **changes})).eval()
-
-
-def write_mengzi(folder: Path) -> Path:
-    """config.json, weights and spiece.model, as Langboat/mengzi-t5-base lies on the hub: T5 v1.1, untied."""
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(["关键词:明月 春风", *VERSE]), model_prefix=str(folder / "spiece"), vocab_size=220,
-        pad_id=0, eos_id=1, unk_id=2, bos_id=-1, character_coverage=1.0, hard_vocab_limit=False, minloglevel=2,
-    )  # fmt: skip
-    size = len(AutoTokenizer.from_pretrained(folder, config=T5Config())) + 28  # the hub's too has more rows than tokens
-    model = tiny_t5(size, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
-    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    state["lm_head.weight"] = torch.randn_like(state["lm_head.weight"])
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(model.config.to_dict() | {"tie_word_embeddings": False}))
-    return folder
 
 
 @pytest.fixture(scope="module")

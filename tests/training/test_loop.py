@@ -2,10 +2,7 @@
 
 import json
 import math
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,10 +16,10 @@ from helpers.data import Splits, load_captions
 from helpers.options import TrainingConfig
 from helpers.storage import weights_digest
 from helpers.training import checkpoints, parameter_groups
+from tests.samples import KILLED, start
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-ROOT = Path(__file__).parents[2]
 RATES = {"head_lr": 3e-3, "image_lr": 2e-4, "text_lr": 1e-4}
 
 
@@ -127,36 +124,6 @@ def test_fine_tuning(clip, squares, steps, tmp_path) -> None:
 
 
 # --- kill -9 ---
-
-# A process that ends itself where we want it to, with everything else as in `python -m helpers`.
-KILLED = """
-import os, signal, sys
-from accelerate import Accelerator
-from helpers import clip
-from helpers.__main__ import main
-
-def dying(function, call):
-    calls = iter(range(call))
-    def wrapped(*args, **kwargs):
-        result = function(*args, **kwargs)
-        if next(calls, None) == call - 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-    return wrapped
-
-if sys.argv[1] == "step":  # in the fifth step, between its forward and its backward pass
-    clip.ContrastiveTask.loss = dying(clip.ContrastiveTask.loss, 5)
-else:  # with the second checkpoint written, but not in its place
-    Accelerator.save_state = dying(Accelerator.save_state, 2)
-main(sys.argv[2:])
-"""
-
-
-def start(*command: object) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, *map(str, command)], cwd=ROOT, timeout=120, capture_output=True, encoding="utf-8",
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
-    )  # fmt: skip
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from helpers.config import ASSETS
 from helpers.options import FORMS
 from helpers.poems import STRATEGIES, Poem, PoemWriter, character_tokenizer, read_split
 from helpers.verse import AcrosticConstraint, KeywordBonus, KeywordConstraint, VerseRules, check_poem, tones
-from tests.poems.test_writer import CHARACTERS, tiny_t5, write_mengzi
-from tests.verse.test_constraint import CHARS, HERON_TOWER, make_tokenizer
+from tests.samples import CHARACTERS, CHARS, HERON_TOWER, make_tokenizer, tiny_t5, write_mengzi
 
 FREE = {"rhyme": False, "no_repeat": False, "tone": False}
 WAYS = ("greedy", "beam, 4", "sampling", "contrastive")

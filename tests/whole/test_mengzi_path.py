@@ -28,7 +28,7 @@ from helpers.poems import (
     target_text,
 )
 from helpers.verse import check_poem
-from tests.poems.test_corpus import HERON_TOWER
+from tests.samples import HERON_TOWER
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
