@@ -15,9 +15,7 @@ import requests
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError, InvalidHeader, NameResolutionError, NewConnectionError, ReadTimeoutError
 
-MAX_BYTES = 50_000_000  # a picture; more is a film or a trap
 MAX_REDIRECTS = 5
-BACK_OFF = 0.5  # seconds before the first retry, then twice as long each time
 MAX_PAUSE = 30  # seconds, whatever a server asks for in Retry-After
 CHUNK = 1 << 16  # bytes
 USER_AGENT = "image-to-poem/0.1 (+https://github.com/image-to-poem/image-to-poem)"
@@ -42,6 +40,8 @@ class Limits:
     timeout: float = 10  # seconds to connect, and to wait for the next byte
     deadline: float = 60  # seconds for a file, with all its retries (but for headers that come byte by byte)
     retries: int = 3  # after a time-out, a lost connection, a body cut off, or a status code of PASSING
+    back_off: float = 0.5  # seconds before the first retry, then twice as long each time
+    max_bytes: int = 50_000_000  # a picture; more is a film or a trap
 
 
 def fetch_file(url: str, path: Path, limits: Limits) -> None:
@@ -56,7 +56,7 @@ def fetch_file(url: str, path: Path, limits: Limits) -> None:
         try:
             return _receive(url, path, limits, end)
         except Passing as failure:
-            pause = max(BACK_OFF * 2**attempt, min(failure.pause, MAX_PAUSE))
+            pause = max(limits.back_off * 2**attempt, min(failure.pause, MAX_PAUSE))
             if attempt == limits.retries or time.monotonic() + pause >= end:
                 raise
         time.sleep(pause)
@@ -70,8 +70,8 @@ def _receive(url: str, path: Path, limits: Limits, end: float) -> None:
             with hang_up_at(end, response), open(path, "wb") as file:
                 for chunk in response.iter_content(CHUNK):
                     file.write(chunk)
-                    if file.tell() > MAX_BYTES:
-                        raise Failure(f"larger than {MAX_BYTES / 1e6:g} MB")
+                    if file.tell() > limits.max_bytes:
+                        raise Failure(f"larger than {limits.max_bytes / 1e6:g} MB")
     except _ERRORS as error:
         failure = _failure(error, limits)
     if time.monotonic() >= end:  # we hung up, which may look like a lost connection or even like the end of the file

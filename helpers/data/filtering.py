@@ -19,23 +19,30 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from helpers.characters import is_han
+from helpers.config import BATCH_SIZE
 from helpers.data.photos import ImageError, load_image
 from helpers.data.web_pairs import PairFile, write_rows
 from helpers.storage import cached, digest
 
-if TYPE_CHECKING:
-    from helpers.chinese_clip import ImageTextEncoder
-
-BATCH = 64  # pictures in memory at a time
 _URL = re.compile(r"https?:|www\.|[a-z0-9-]\.(?:com|cn|net|org)(?![a-z0-9])", re.IGNORECASE)
 _CODE = re.compile(r"[a-z_.#/-]*\d[\w.#/-]*", re.IGNORECASE | re.ASCII)  # 13800000000, IMG_2041.jpg
+
+
+class Encoder(Protocol):
+    """What filtering asks of an image-text model; `helpers.chinese_clip.ImageTextEncoder` is one."""
+
+    fingerprint: str  # changes when the model does
+
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray: ...  # (N, D), unit norm
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray: ...  # (M, D), unit norm
 
 
 @dataclass(frozen=True)
@@ -81,8 +88,9 @@ def filter_pairs(
     folder: Path,
     out: Path,
     rules: Rules,
-    encoder: ImageTextEncoder | None = None,
+    encoder: Encoder | None = None,
     drop_lowest: float = 0.1,
+    batch_size: int = BATCH_SIZE,
 ) -> Counter[str]:
     """Write the good pairs to `out`, the others with the column reason to <stem of out>_rejected.csv beside it.
 
@@ -91,6 +99,7 @@ def filter_pairs(
         folder: the pictures.
         encoder: for the cosines, which count only with it; not the model that is to be evaluated on what is left.
         drop_lowest: the share, 0 to 1, of the pairs that pass the rules that is then rejected for its cosine.
+        batch_size: pictures in memory at a time.
 
     Returns:
         How many pairs were rejected for each reason; those that were kept stand under "".
@@ -106,7 +115,7 @@ def filter_pairs(
     pairs = PairFile(source)
     sieve = Sieve([(pair.text, pair.filename) for pair in pairs])
     sieve.reject_texts(rules)
-    sieve.reject_pictures(folder, rules, encoder)
+    sieve.reject_pictures(folder, rules, encoder, batch_size)
     sieve.reject_repeats(rules.max_repeats)
     sieve.reject_duplicates()
     if encoder:
@@ -161,7 +170,7 @@ class Sieve:
     def reject_texts(self, rules: Rules) -> None:
         self.reasons = [rules.text_fault(text) for text in self.texts]
 
-    def reject_pictures(self, folder: Path, rules: Rules, encoder: ImageTextEncoder | None) -> None:
+    def reject_pictures(self, folder: Path, rules: Rules, encoder: Encoder | None, batch_size: int) -> None:
         """Each file is decoded once, and the cosines of its pairs are computed while it is in memory."""
         pairs_of = defaultdict(list)
         for i in self.left():
@@ -169,7 +178,7 @@ class Sieve:
         look = partial(look_at, folder, rules, encoder is not None)
         names, progress = iter(pairs_of), tqdm(total=len(pairs_of), desc="look", unit="picture")
         with ThreadPoolExecutor(os.cpu_count()) as pool, progress:
-            while block := list(islice(names, BATCH)):
+            while block := list(islice(names, batch_size)):
                 looks = [(seen, pairs_of[name]) for name, seen in zip(block, pool.map(look, block), strict=True)]
                 for seen, pairs in looks:
                     for i in pairs:
@@ -179,7 +188,7 @@ class Sieve:
                     self._measure(encoder, good)
                 progress.update(len(block))
 
-    def _measure(self, encoder: ImageTextEncoder, pictures: Sequence[tuple[Image.Image, list[int]]]) -> None:
+    def _measure(self, encoder: Encoder, pictures: Sequence[tuple[Image.Image, list[int]]]) -> None:
         """The cosine of each picture and of the texts that are paired with it, kept for a run that is started again."""
         rows, pairs = zip(*((row, i) for row, (_, of) in enumerate(pictures) for i in of), strict=True)
         texts = [self.texts[i] for i in pairs]  # (M,)

@@ -57,10 +57,8 @@ def complaint(result: tuple[int, str, str], *mentions: object) -> bool:
 @pytest.fixture
 def trained(monkeypatch) -> list[tuple]:
     """What `fine_tune` would be called with."""
-    import helpers.poems.training
-
     calls = []
-    monkeypatch.setattr(helpers.poems.training, "fine_tune", lambda *args: calls.append(args) or [])
+    monkeypatch.setattr("helpers.poems.fine_tune_t5", lambda *args: calls.append(args) or [])
     return calls
 
 

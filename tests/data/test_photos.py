@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from helpers.data import MAX_SIDE, ImageError, load_image
-from helpers.data import photos as images
 
 RED, WHITE, BLUE = (255, 0, 0), (255, 255, 255), (0, 0, 255)
 
@@ -173,8 +172,8 @@ def test_large_is_shrunk(tmp_path, name):
 def test_large_jpeg_is_never_decoded_in_full(tmp_path, monkeypatch):
     photo(6400, 4800).save(tmp_path / "big.jpg")
     loaded = []
-    load = images.Image.Image.load
-    monkeypatch.setattr(images.Image.Image, "load", lambda self: loaded.append(self.size) or load(self))
+    load = Image.Image.load
+    monkeypatch.setattr(Image.Image, "load", lambda self: loaded.append(self.size) or load(self))
     load_image(tmp_path / "big.jpg")
     assert max(loaded)[0] <= 3200
 
@@ -230,6 +229,6 @@ def test_no_permission(tmp_path, monkeypatch):
         def refuse(*args, **kwargs):
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(images.Image, "open", refuse)
+        monkeypatch.setattr(Image, "open", refuse)
     with pytest.raises(ImageError, match="locked.jpg: no permission"):
         load_image(path)
