@@ -80,10 +80,8 @@ def stages_once(pipeline: ImageToPoem, names: list[str], options: PoemOptions) -
     seconds["choice"], _ = timed(partial(pipeline.choice.best_first, embeds, candidates, options))
     results = pipeline.poems(embeds, words, options)
     with TemporaryDirectory() as folder:
-        cards = zip(images, results, strict=True)
-        seconds["card"], _ = timed(
-            lambda: [write_card(Path(folder) / "card.png", *pair, DEFAULT_CARD) for pair in cards]
-        )
+        path, cards = Path(folder) / "card.png", zip(images, results, strict=True)
+        seconds["card"], _ = timed(lambda: [write_card(path, *pair, DEFAULT_CARD) for pair in cards])
     return seconds
 
 
