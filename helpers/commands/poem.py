@@ -46,6 +46,9 @@ def add_picture_commands(commands: argparse._SubParsersAction) -> None:
         command.add_argument("images", nargs="+", metavar="IMAGE", help=PICTURES)
         command.add_argument("--profile", choices=("mini", "full"), default="mini")
         command.add_argument("--json", action="store_true", help="one JSON object a line")
+        command.add_argument(
+            "--batch-size", type=positive, default=BATCH, help=f"pictures at a time (default: {BATCH})"
+        )
     add_wishes(poem.add_argument_group("the poem"))
     add_card_wishes(poem.add_argument_group("the card"))
     add_results(poem.add_argument_group("the results"))
@@ -91,7 +94,6 @@ def add_results(poem: argparse._ArgumentGroup) -> None:
         metavar="FILE.jsonl",
         help="write the results there; run again, it does only what is missing",
     )
-    poem.add_argument("--batch-size", type=positive, default=BATCH, help=f"pictures at a time (default: {BATCH})")
     poem.add_argument("--engine", choices=ENGINES, default="local", help="ray: on many machines or GPUs (Ray Data)")
 
 
@@ -154,7 +156,7 @@ def run_keywords(args: argparse.Namespace) -> int:
     if args.k < 1:
         raise ValueError(f"--k must be at least 1, not {args.k}")
     words = read_words(args.words) if args.words else None
-    reader = PictureReader(args.images)
+    reader = PictureReader(args.images, args.batch_size)
     for paths, images in reader:
         pipeline = args.load(args.profile)
         image_embeds = pipeline.encoder.encode_images(images)  # (N, D)

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from helpers.config import ASSETS, load_config
 from helpers.options import DEFAULT, DEFAULT_CARD, CardOptions, PoemOptions
 from helpers.pipeline.names import readable
 from helpers.storage import folder_digest, whole_file
@@ -41,20 +42,18 @@ class PoemJob:
     card: CardOptions = DEFAULT_CARD
     batch_size: int = 64
 
-    def settings(self, cards: Path | None = None) -> dict:
-        """What makes two runs the same job, with the folder of the cards if there are to be any.
+    def settings(self, cards: Path | None = None, assets: Path = ASSETS) -> dict:
+        """All that makes two runs the same job, with the folder of the cards if there are to be any.
 
-        The batch size may change, as after one that did not fit the memory.
+        The batch size may change, as after one that did not fit the memory. `assets` has the TABLES.
         """
-        from helpers.config import ASSETS, load_config
-
         config = load_config(self.profile)
         return {
             "keywords": self.keywords,
             **asdict(self.options),
             "image_text_model": folder_digest(config.image_text_model),
             "poem_model": folder_digest(config.poem_model),
-            **{name: folder_digest(ASSETS / name) for name in TABLES},
+            **{name: folder_digest(assets / name) for name in TABLES},
             "keywords_a_picture": config.keywords,
             **({"cards": cards, **asdict(self.card)} if cards else {}),
         }
