@@ -111,14 +111,14 @@ def holds(text: str, words: set[str]) -> bool:
 def diversity(pipeline: ImageToPoem, folder: Path, k: int = 5) -> dict[str, dict[str, float]]:
     """How alike a photo's k words are, by their mean cosine and the characters they share, without and with choice."""
     image_embeds = pipeline.encoder.encode_images(read_labelled_photos(folder).images)
-    embeds = pipeline.vocabulary_embeds
-    scores = standardised(image_embeds @ embeds.T, pipeline.vocabulary_statistics)
+    words, embeds = pipeline.ranker.words, pipeline.ranker.embeds
+    scores = pipeline.ranker.scores(image_embeds)  # (N, M)
     plain = [list(np.argsort(-row)[:k]) for row in scores]
-    chosen = [pick_diverse(row, pipeline.vocabulary, embeds, k) for row in scores]
+    chosen = [pick_diverse(row, words, embeds, k) for row in scores]
     figures = {}
     for name, rows in (("best_k", plain), ("diverse", chosen)):
         cosines = [(embeds[row] @ embeds[row].T)[np.triu_indices(k, 1)].mean() for row in rows]
-        characters = [sum(map(len, words)) - len(set("".join(words))) for words in words_of(pipeline, rows)]
+        characters = [sum(map(len, row)) - len(set("".join(row))) for row in words_of(pipeline, rows)]
         figures[name] = {
             "mean_cosine": float(np.mean(cosines)),
             "repeated_characters": float(np.mean(characters)),
@@ -128,7 +128,7 @@ def diversity(pipeline: ImageToPoem, folder: Path, k: int = 5) -> dict[str, dict
 
 
 def words_of(pipeline: ImageToPoem, rows: list[list[int]]) -> list[list[str]]:
-    return [[pipeline.vocabulary[i] for i in row] for row in rows]
+    return [[pipeline.ranker.words[i] for i in row] for row in rows]
 
 
 def main() -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
+from helpers import pipeline  # its names come when they are first used: --help needs no torch
 from helpers.commands import (
     add_data_commands,
     add_evaluate_commands,
@@ -20,9 +22,14 @@ from helpers.commands import (
     complain,
 )
 
+if TYPE_CHECKING:
+    from helpers.pipeline import ImageToPoem
 
-def main(argv: Sequence[str] | None = None) -> int:
+
+def main(argv: Sequence[str] | None = None, load: Callable[[str], ImageToPoem] | None = None) -> int:
+    """The exit status; `load` takes a profile to its pipeline, by default `load_pipeline`."""
     args = build_parser().parse_args(argv)
+    args.load = load or (lambda profile: pipeline.load_pipeline(profile))
     try:
         return args.run(args)
     except (ValueError, OSError) as error:  # what the user can mend; anything else is our own mistake and shows itself

@@ -25,7 +25,16 @@ from helpers.app.steps import (
     write_poems,
 )
 from helpers.config import ASSETS
-from helpers.options import DEFAULT, FORMS, LAYOUT_NAMES, THEME_NAMES, WAYS, PoemOptions
+from helpers.options import (
+    DEFAULT,
+    DEFAULT_CARD,
+    FORMS,
+    LAYOUT_NAMES,
+    THEME_NAMES,
+    WAYS,
+    CardOptions,
+    PoemOptions,
+)
 
 if TYPE_CHECKING:
     from helpers.pipeline import ImageToPoem
@@ -109,7 +118,7 @@ class Handlers:
     @in_one_line
     def draw(self, writing: Writing | None, poem: int | None, layout: str, theme: str):
         """The card of one of this session's poems, by its number: a PNG to see and to download."""
-        card = draw_card(writing, poem, layout, theme)
+        card = draw_card(writing, poem, CardOptions(layout, theme))
         path = save_pil_to_cache(card, get_upload_folder(), f"{Path(writing.picture.path).stem}_poem", "png")
         return path, path
 
@@ -156,8 +165,8 @@ def build_page(models: Future[ImageToPoem]) -> gr.Blocks:
                         elem_id="card",
                     )  # fmt: skip
                     download = gr.DownloadButton("Download the card 下载诗卡", variant="primary", elem_id="download")
-                    layout = gr.Radio(labelled(LAYOUT_NAMES), value=LAYOUT_NAMES[0], label="Layout 版式")
-                    theme = gr.Radio(labelled(THEME_NAMES), value=THEME_NAMES[0], label="Paper 纸色")
+                    layout = gr.Radio(labelled(LAYOUT_NAMES), value=DEFAULT_CARD.layout, label="Layout 版式")
+                    theme = gr.Radio(labelled(THEME_NAMES), value=DEFAULT_CARD.theme, label="Paper 纸色")
 
         # at once, in the browser: poems asked for while a photograph is being read are for its own keywords
         photo.change(None, None, keywords, js="() => ''")

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from helpers.commands.shared import load_pipeline, positive
+from helpers.commands.shared import positive
 from helpers.commands.train import add_data_arguments
 from helpers.options import DEFAULT, FORMS, WAYS, PoemOptions
 
@@ -73,7 +73,7 @@ def run_evaluate_pipeline(args: argparse.Namespace) -> int:
     from helpers.evaluate import read_labelled_photos
 
     photos = read_labelled_photos(args.data)
-    pipeline = load_pipeline(args.profile)
+    pipeline = args.load(args.profile)
     from helpers.chinese_clip import ImageTextEncoder
     from helpers.evaluate import evaluate_pipeline
 

@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "vocabulary": ["Keyword", "load_vocabulary", "read_words"],
         "ranking": [
             "ScoredWord",
+            "WordRanker",
             "WordStatistics",
             "calibrated_scores",
             "pick_diverse",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,7 +11,11 @@ from helpers.keywords import word_bias
 from helpers.options import PoemOptions
 from helpers.verse import check_poem, doubled_characters
 
-LIKELIHOOD_WEIGHT = 0.5  # of the T5's opinion against the picture's, both standardised over the candidates
+if TYPE_CHECKING:
+    from helpers.chinese_clip import ImageTextEncoder
+    from helpers.poems import Poem
+
+LIKELIHOOD_WEIGHT = 0.5  # weight of the T5's z-score relative to the image-text z-score
 
 
 def image_text_fit(image_embeds: np.ndarray, text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:
@@ -44,3 +49,31 @@ def broken_rules(lines: Sequence[str], options: PoemOptions) -> int:
 def best_first(totals: np.ndarray, broken: np.ndarray) -> np.ndarray:
     """Each row's candidates, those with fewer broken rules first, then by score: (N, n), (N, n) -> (N, n) indices."""
     return np.lexsort((-totals, broken), axis=1)
+
+
+class Choice:
+    """Scores and orders the candidates of pictures; `reference_embeds` (R, D): pictures of all kinds."""
+
+    def __init__(self, encoder: ImageTextEncoder, reference_embeds: np.ndarray) -> None:
+        self.encoder, self.reference_embeds = encoder, reference_embeds
+
+    def total_scores(
+        self, image_embeds: np.ndarray, poems: Sequence[Sequence[str]], log_likelihoods: np.ndarray
+    ) -> np.ndarray:
+        """How good each of n poems, finished or not, is for its picture: (N, D), N·n poems, (N·n,) -> (N, n)."""
+        shape = len(image_embeds), -1
+        text_embeds = self.encoder.encode_texts(["，".join(lines) for lines in poems])  # (N·n, D)
+        text_embeds = text_embeds.reshape(*shape, image_embeds.shape[1])  # (N, n, D)
+        fit = image_text_fit(image_embeds, text_embeds, self.reference_embeds)
+        return total_scores(fit, log_likelihoods.reshape(shape))
+
+    def best_first(
+        self, image_embeds: np.ndarray, candidates: Sequence[Sequence[Poem]], options: PoemOptions
+    ) -> list[list[Poem]]:
+        """The n candidates of each picture (N, D): fewer broken rules first, then by their total scores."""
+        poems = [poem for row in candidates for poem in row]
+        log_likelihoods = np.array([poem.log_likelihood for poem in poems])  # (N·n,)
+        totals = self.total_scores(image_embeds, [poem.lines for poem in poems], log_likelihoods)  # (N, n)
+        broken = np.array([broken_rules(poem.lines, options) for poem in poems]).reshape(totals.shape)
+        orders = best_first(totals, broken)
+        return [[row[i] for i in order] for row, order in zip(candidates, orders, strict=True)]

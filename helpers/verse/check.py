@@ -8,12 +8,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from helpers.characters import is_han
 from helpers.options import FORMS
 from helpers.verse.rhymes import level_rhymes, rhyme_table, tones
 
 Poem = Sequence[str]
+
+
+class Line(NamedTuple):
+    """A poet's line; without author and title where they are not known."""
+
+    text: str
+    author: str = ""
+    title: str = ""
 
 
 ANY = "？"  # a place at which any character may stand

@@ -15,7 +15,7 @@ from helpers.verse.rhymes import level_groups, level_rhymes, tones
 
 @dataclass(frozen=True)
 class VerseRules:
-    """What the lines of a poem have to keep to; the same switches as those of `PoemWriter.write_batch`."""
+    """The rules for the lines of a poem; the same switches as in `helpers.options.PoemOptions`."""
 
     line_length: int
     rhyme: bool = True
