@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+REPOSITORY = "https://github.com/image-to-poem/image-to-poem"  # not public yet
 ASSETS = Path(__file__).parent / "assets"
 BATCH_SIZE = 64  # pictures that are encoded at a time, where nobody says otherwise
 MODELS = Path(__file__).parent.parent / "models"  # where 03 puts what the reader trains

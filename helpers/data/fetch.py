@@ -15,10 +15,12 @@ import requests
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError, InvalidHeader, NameResolutionError, NewConnectionError, ReadTimeoutError
 
+from helpers.config import REPOSITORY
+
 MAX_REDIRECTS = 5
 MAX_PAUSE = 30  # seconds, whatever a server asks for in Retry-After
 CHUNK = 1 << 16  # bytes
-USER_AGENT = "image-to-poem/0.1 (+https://github.com/image-to-poem/image-to-poem)"
+USER_AGENT = f"image-to-poem/0.1 (+{REPOSITORY})"
 PASSING = {429, 500, 502, 503, 504}  # status codes that may be gone the next time
 _ERRORS = (requests.RequestException, HTTPError, ValueError)  # odd addresses raise the latter two
 
