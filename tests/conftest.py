@@ -72,23 +72,24 @@ def resnet_file(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def bundle_folder(distilbert_folder, resnet_file, tmp_path_factory) -> Path:
+def clip_folder(distilbert_folder, resnet_file, tmp_path_factory) -> Path:
     """A model of ours that looks at 32 pixels and knows twenty words."""
     import torch
 
-    from helpers.clip import CLIPBundle
+    from helpers.clip import from_backbones, save_clip
 
-    folder = tmp_path_factory.mktemp("bundle")
+    folder = tmp_path_factory.mktemp("clip")
     torch.manual_seed(0)
-    CLIPBundle.from_backbones(resnet_file, distilbert_folder, dim=32, image_size=32, max_tokens=12).save(folder)
+    save_clip(*from_backbones(resnet_file, distilbert_folder, image_size=32, max_length=12, dim=32), folder)
     return folder
 
 
 @pytest.fixture
-def bundle(bundle_folder):
-    from helpers.clip import CLIPBundle
+def clip(clip_folder):
+    """That model and its processor."""
+    from helpers.clip import load_clip
 
-    return CLIPBundle.load(bundle_folder)
+    return load_clip(clip_folder)
 
 
 @pytest.fixture(scope="session")
