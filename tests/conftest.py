@@ -86,7 +86,7 @@ def clip_folder(distilbert_folder, resnet_file, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def clip(clip_folder):
-    """That model and its processor."""
+    """The same in memory: (model, processor)."""
     from helpers.clip import load_clip
 
     return load_clip(clip_folder)
