@@ -56,5 +56,5 @@ def load_vision_model(name: str | Path) -> nn.Module:
         if not all(key.startswith("pooler.") for key in missing):
             raise ValueError(f"{name}: no weights for {', '.join(missing)}")
         model.pooler = None  # a ViT that classified by its first token alone, which `single_vector` takes instead
-        model.config.add_pooling_layer = False  # so that it is built without one when it is loaded again
+        model.config.has_pooler = False  # so that it is built without one when it is loaded again
     return model

@@ -144,8 +144,11 @@ def build_image_backbone(config: PreTrainedConfig) -> nn.Module:
 
 
 def without_pooler(config: PreTrainedConfig) -> dict[str, bool]:
-    """The argument by which transformers leaves out a pooling layer that was never trained."""
-    return {} if getattr(config, "add_pooling_layer", True) else {"add_pooling_layer": False}
+    """The argument by which transformers leaves out a pooling layer that was never trained.
+
+    The configuration remembers it by another name: one that it knows itself never reaches the model.
+    """
+    return {} if getattr(config, "has_pooler", True) else {"add_pooling_layer": False}
 
 
 def feature_width(config: PreTrainedConfig) -> int:
