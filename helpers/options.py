@@ -1,4 +1,4 @@
-"""What one may ask for: of a poem, of its card, of training. Without libraries, so that commands start fast."""
+"""Wishes that one may have: for a poem, its card, a training. Without libraries, so that commands start fast."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ from helpers.options import (
 if TYPE_CHECKING:
     from helpers.pipeline import ImageToPoem
 
-KEPT = 2 * 3600  # seconds: photographs, cards and sessions live no longer
+LIFETIME = 2 * 3600  # seconds: photographs, cards and sessions live no longer
 MAX_SEED = 2**31 - 1
 PHOTOS = ASSETS / "photos"
 MODELS = {"concurrency_id": "models", "concurrency_limit": 1}  # one at a time: a CPU has few cores
@@ -126,8 +126,10 @@ class Handlers:
 def build_page(models: Future[ImageToPoem]) -> gr.Blocks:
     """The page, not launched yet; `models` may still be loading."""
     steps = Handlers(models)
-    with gr.Blocks(title="Image to Poem 以图作诗", analytics_enabled=False, delete_cache=(KEPT // 4, KEPT)) as page:
-        picture, writing = gr.State(time_to_live=KEPT), gr.State(time_to_live=KEPT)
+    with gr.Blocks(
+        title="Image to Poem 以图作诗", analytics_enabled=False, delete_cache=(LIFETIME // 4, LIFETIME)
+    ) as page:
+        picture, writing = gr.State(time_to_live=LIFETIME), gr.State(time_to_live=LIFETIME)
         gr.Markdown(TITLE, elem_id="title")
         with gr.Row():
             with gr.Column(min_width=320):

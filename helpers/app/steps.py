@@ -31,7 +31,7 @@ SEPARATORS = str.maketrans(dict.fromkeys(",，、;；。\n\t\u3000", " "))
 
 @dataclass(frozen=True, eq=False)  # gradio hashes what it keeps for a session: by identity
 class Picture:
-    """What is kept of a photograph between the steps: it is decoded again for a card, but never encoded again."""
+    """A photograph between the steps: it is decoded again for a card, but never encoded again."""
 
     path: str
     image_embeds: np.ndarray  # (1, D)
@@ -44,7 +44,7 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Writing:
-    """What was written for a picture."""
+    """The poems written for a picture."""
 
     picture: Picture
     title: str

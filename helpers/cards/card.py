@@ -53,7 +53,7 @@ def poem_sheet(
     layout: str = "auto",
     theme: str = "auto",
 ) -> Sheet:
-    """What `poem_card` writes on: the ground, where photograph and text lie, the inks. Same arguments, same errors."""
+    """The sheet of `poem_card` before it is written on; same arguments, same errors."""
     CardOptions(layout, theme)  # are there such ones?
     photo, text = image.convert("RGB"), CardText.read(poem, title, seal)
     return LAYOUTS[fitting_layout(photo, text, theme) if layout == "auto" else layout](photo, text, theme)

@@ -257,7 +257,7 @@ class CustomCLIP(PreTrainedModel):
 
 
 class ProjectionHeads(nn.Module):
-    """What is left of a CLIP to train when both backbones are frozen and their features were computed beforehand.
+    """The trainable rest of a CLIP whose backbones are both frozen, on features computed beforehand.
 
     The heads and the temperature are those of `clip` itself, not copies: training these trains it.
     """
@@ -274,7 +274,7 @@ class ProjectionHeads(nn.Module):
 
 
 class LockedCLIP(nn.Module):
-    """What is left of a CLIP to train when the image backbone alone is frozen and its features are stored.
+    """The trainable rest of a CLIP whose image backbone alone is frozen, on its stored features.
 
     As with `ProjectionHeads`, training this trains `clip` itself.
     """

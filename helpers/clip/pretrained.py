@@ -67,7 +67,7 @@ def load_clip(
 
 
 def is_custom_clip(name: str | Path) -> bool:
-    """Whether `name` is a folder that `load_clip` reads."""
+    """True if `name` is a folder that `load_clip` reads."""
     return model_type(name) == CustomCLIPConfig.model_type
 
 

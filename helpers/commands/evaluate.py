@@ -41,7 +41,7 @@ def add_evaluate_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def picture_file(text: str) -> Path:
-    """Where a picture can be written: .png, .jpg or .webp."""
+    """A path that a picture can be written to: .png, .jpg or .webp."""
     if Path(text).suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise argparse.ArgumentTypeError(f"not a .png, .jpg or .webp file: {text}")
     return Path(text)

@@ -69,5 +69,5 @@ def lines_text(path: str, found: Sequence[FoundLine]) -> str:
 
 
 def credit(author: str, title: str) -> str:
-    """Who wrote it where, as far as that is known: "  王勃《滕王阁》"."""
+    """Author and title, as far as they are known: "  王勃《滕王阁》"."""
     return f"  {author}{f'《{title}》' if title else ''}" if author or title else ""

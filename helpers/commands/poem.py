@@ -77,7 +77,7 @@ def add_wishes(poem: argparse._ArgumentGroup) -> None:
 
 
 def add_card_wishes(card: argparse._ArgumentGroup) -> None:
-    """Where the cards go, and the fields of `CardOptions` with its defaults."""
+    """The folder of the cards, and the fields of `CardOptions` with its defaults."""
     card.add_argument(
         "--card", "--cards", type=Path, metavar="DIR",
         help="write a poem card PNG for each picture to DIR; with --out, a hash of the picture's path is in its name",

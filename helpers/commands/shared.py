@@ -1,4 +1,4 @@
-"""What the commands share: pictures by their names, the models behind them, JSON, and complaints."""
+"""Shared by the commands: pictures by their names, JSON, complaints, options."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PictureReader:
 
 
 def picture_names(arguments: Sequence[str]) -> tuple[list[str], int]:
-    """What files, folders and patterns stand for, no file twice; status 2, and a complaint, where that is nothing."""
+    """The pictures that files, folders and patterns stand for, none twice; status 2 where there is none."""
     found: dict[str, str] = {}
     status = 0
     for argument in arguments:

@@ -36,7 +36,7 @@ _CODE = re.compile(r"[a-z_.#/-]*\d[\w.#/-]*", re.IGNORECASE | re.ASCII)  # 13800
 
 
 class Encoder(Protocol):
-    """What filtering asks of an image-text model; `helpers.chinese_clip.ImageTextEncoder` is one."""
+    """An image-text model, as far as filtering needs one; `helpers.chinese_clip.ImageTextEncoder` is one."""
 
     fingerprint: str  # changes when the model does
 
@@ -47,7 +47,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Rules:
-    """What a pair must be like; the defaults are for Chinese captions of photographs."""
+    """Conditions that a pair has to meet; the defaults are for Chinese captions of photographs."""
 
     language: str = "zh"  # "zh", "en" or "any"
     min_side: int = 64  # pixels
@@ -128,30 +128,30 @@ def filter_pairs(
 
     out.parent.mkdir(parents=True, exist_ok=True)
     write_rows(out, pairs.columns, (row.values() for row in rows(kept=True)))
-    columns = dict.fromkeys([*pairs.columns, "reason"])  # which a list that was rejected once has already
+    columns = dict.fromkeys([*pairs.columns, "reason"])  # a list that was rejected once has that column already
     write_rows(rejected, list(columns), (row.values() for row in rows(kept=False)))
     return Counter(sieve.reasons)
 
 
-class Look(NamedTuple):
-    """What is to be known of a picture file."""
+class PictureFile(NamedTuple):
+    """A picture file, decoded and judged."""
 
     fault: str  # "": none
     digest: bytes = b""  # of the file
     picture: Image.Image | None = None  # if it is asked for
 
 
-def look_at(folder: Path, rules: Rules, keep: bool, name: str) -> Look:
+def read_picture_file(folder: Path, rules: Rules, keep: bool, name: str) -> PictureFile:
     """Read and decode one file; `keep` the decoded picture."""
     path = folder / name
     if not os.path.isfile(path):  # unlike Path.is_file, it takes any name
-        return Look("picture missing")
+        return PictureFile("picture missing")
     try:
         picture = load_image(path)
     except ImageError:
-        return Look("picture unreadable")
+        return PictureFile("picture unreadable")
     content = hashlib.sha256(path.read_bytes()).digest()
-    return Look(rules.picture_fault(picture), content, picture if keep else None)
+    return PictureFile(rules.picture_fault(picture), content, picture if keep else None)
 
 
 class Sieve:
@@ -175,15 +175,15 @@ class Sieve:
         pairs_of = defaultdict(list)
         for i in self.left():
             pairs_of[self.pairs[i][1]].append(i)
-        look = partial(look_at, folder, rules, encoder is not None)
+        read = partial(read_picture_file, folder, rules, encoder is not None)
         names, progress = iter(pairs_of), tqdm(total=len(pairs_of), desc="look", unit="picture")
         with ThreadPoolExecutor(os.cpu_count()) as pool, progress:
             while block := list(islice(names, batch_size)):
-                looks = [(seen, pairs_of[name]) for name, seen in zip(block, pool.map(look, block), strict=True)]
-                for seen, pairs in looks:
+                files = [(seen, pairs_of[name]) for name, seen in zip(block, pool.map(read, block), strict=True)]
+                for seen, pairs in files:
                     for i in pairs:
                         self.reasons[i], self.digests[i] = seen.fault, seen.digest
-                good = [(seen.picture, pairs) for seen, pairs in looks if not seen.fault]
+                good = [(seen.picture, pairs) for seen, pairs in files if not seen.fault]
                 if encoder and good:
                     self._measure(encoder, good)
                 progress.update(len(block))

@@ -1,4 +1,4 @@
-"""How good are the poems for a folder of labelled photographs? The model that chose the poems must not be the judge.
+"""Poems for a folder of labelled photographs, measured by a judge that had no part in choosing them.
 
 Image relevance is retrieval turned round: the judge, a model that had no part in the choice, gets each poem and all
 photographs and must find the one that the poem was written for (recall@k; chance is k in N). What is judged in one go:
@@ -117,7 +117,7 @@ def way_figures(judge: Judge, names: Sequence[str], runs: Sequence[Sequence[Pict
 
 
 def shares(ranks: np.ndarray) -> dict[int, float]:
-    """How many of the ranks, of any shape, are below k, in per cent."""
+    """The share of the ranks, of any shape, that are below k, in per cent."""
     return {k: float(100 * (ranks < k).mean()) for k in KS}
 
 
@@ -144,7 +144,7 @@ def keyword_precision(keywords: Texts, truth: np.ndarray) -> dict[str, float]:
 
 
 def diversity(poems: Sequence[Texts]) -> dict[str, float]:
-    """How different poems are, for several runs of the same N pictures, one a seed.
+    """Variety of poems, over several runs of the same N pictures, one a seed.
 
     distinct_2: different pairs of characters over all pairs, within a run. shared_between_seeds: of the pairs of
     characters in two poems for one picture, the share that both have (Jaccard). different: poems that no other seed

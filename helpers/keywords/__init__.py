@@ -1,4 +1,4 @@
-"""Which words, and which lines of classical verse, a picture shows.
+"""The words, and the lines of classical verse, that a picture shows.
 
 The vocabulary of poetic imagery is encoded once. A picture's cosines are calibrated against reference pictures and
 thinned of near-synonyms; the same space answers with whole lines from an index.

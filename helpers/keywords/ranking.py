@@ -26,7 +26,7 @@ def calibrated_scores(image_embeds: np.ndarray, text_embeds: np.ndarray, referen
 
 
 class WordStatistics(NamedTuple):
-    """What each of M words scores on reference pictures: worth keeping, since it costs far more than one photo does."""
+    """Scores of M words on reference pictures: worth keeping, since they cost far more than one photo does."""
 
     mean: np.ndarray  # (M,)
     spread: np.ndarray  # (M,) standard deviation

@@ -63,7 +63,7 @@ class Row(NamedTuple):
     """A picture on its way; after an error it only passes through. The image stays no longer than it is needed."""
 
     name: str
-    card: Path | None = None  # where its card goes
+    card: Path | None = None  # path of its card
     image: Image.Image | None = None
     poem: PicturePoem | None = None
     error: str = ""

@@ -1,4 +1,4 @@
-"""Which of n candidates is shown: rules of verse first, then how well it fits the picture and how likely it is."""
+"""The choice among n candidates: rules of verse first, then fit to the picture and likelihood."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIKELIHOOD_WEIGHT = 0.5  # weight of the T5's z-score relative to the image-text
 
 
 def image_text_fit(image_embeds: np.ndarray, text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:
-    """How much more each text resembles its picture than pictures in general: (N, D), (N, n, D), (R, D) -> (N, n)."""
+    """Resemblance to the own picture minus that to pictures in general: (N, D), (N, n, D), (R, D) -> (N, n)."""
     general = word_bias(text_embeds, reference_embeds)  # (N, n): some poems resemble every picture
     return np.einsum("ind,id->in", text_embeds, image_embeds) - general  # (N, n, D) . (N, D) -> (N, n)
 
@@ -36,7 +36,7 @@ def standardise(scores: np.ndarray) -> np.ndarray:
 
 
 def broken_rules(lines: Sequence[str], options: PoemOptions) -> int:
-    """How many of the rules of verse that were asked for the poem breaks: a constraint gives way where it must.
+    """The number of rules that the poem was to keep and breaks: a constraint gives way where it must.
 
     More than one doubled character (悠悠) counts as a rule, too. Doubling is how the model evades the constraint that
     no character comes back: one in ten of its poems has several, of the shipped human ones one in thirty.
@@ -60,7 +60,7 @@ class Choice:
     def total_scores(
         self, image_embeds: np.ndarray, poems: Sequence[Sequence[str]], log_likelihoods: np.ndarray
     ) -> np.ndarray:
-        """How good each of n poems, finished or not, is for its picture: (N, D), N·n poems, (N·n,) -> (N, n)."""
+        """The total score of each of n poems, finished or not, for its picture: (N, D), N·n poems, (N·n,) -> (N, n)."""
         shape = len(image_embeds), -1
         text_embeds = self.encoder.encode_texts(["，".join(lines) for lines in poems])  # (N·n, D)
         text_embeds = text_embeds.reshape(*shape, image_embeds.shape[1])  # (N, n, D)

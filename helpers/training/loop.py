@@ -31,7 +31,7 @@ CHECKPOINTS, PROGRESS = "checkpoints", "progress.json"
 
 @dataclass
 class Progress:
-    """How far a run is. Goes into every checkpoint."""
+    """The progress of a run; goes into every checkpoint."""
 
     step: int = 0
     losses: list[float] = field(default_factory=list)  # one a step
@@ -122,7 +122,7 @@ def make_loader(task: Task, device: torch.device) -> DataLoader:
 
 
 def _shown(progress: Progress) -> dict[str, str]:
-    """What the progress bar says besides the loss: the first figure of the last epoch."""
+    """Text of the progress bar besides the loss: the first figure of the last epoch."""
     figures = {name: value for name, value in (progress.epochs or [{}])[-1].items() if name != "loss"}
     return {name: f"{value:.1f}" for name, value in list(figures.items())[:1]}
 
