@@ -89,7 +89,7 @@ def templates(encoder: ImageTextEncoder, reference: np.ndarray, folder: Path) ->
 
 
 def coverage(poems: Path) -> dict[str, float]:
-    """How much of classical verse the vocabulary can name."""
+    """The share of classical verse that the vocabulary can name."""
     words = {keyword.word for keyword in load_vocabulary()}
     records = [json.loads(line) for line in (poems / "ccpc_valid_v1.0.json").read_text(encoding="utf-8").splitlines()]
     lines = [line for record in records for line in record["content"].split("|")]
@@ -103,22 +103,22 @@ def coverage(poems: Path) -> dict[str, float]:
 
 
 def holds(text: str, words: set[str]) -> bool:
-    """Whether a word of two or more characters stands in the text: single ones are in nearly every line."""
+    """True if a word of two or more characters stands in the text: single ones are in nearly every line."""
     longest = max(map(len, words))
     return any(text[i : i + n] in words for n in range(2, longest + 1) for i in range(len(text) - n + 1))
 
 
 def diversity(pipeline: ImageToPoem, folder: Path, k: int = 5) -> dict[str, dict[str, float]]:
-    """How alike a photo's k words are, by their mean cosine and the characters they share, without and with choice."""
+    """Likeness of a photo's k words, by their mean cosine and the characters they share, without and with choice."""
     image_embeds = pipeline.encoder.encode_images(read_labelled_photos(folder).images)
-    embeds = pipeline.vocabulary_embeds
-    scores = standardised(image_embeds @ embeds.T, pipeline.vocabulary_statistics)
+    words, embeds = pipeline.ranker.words, pipeline.ranker.embeds
+    scores = pipeline.ranker.scores(image_embeds)  # (N, M)
     plain = [list(np.argsort(-row)[:k]) for row in scores]
-    chosen = [pick_diverse(row, pipeline.vocabulary, embeds, k) for row in scores]
+    chosen = [pick_diverse(row, words, embeds, k) for row in scores]
     figures = {}
     for name, rows in (("best_k", plain), ("diverse", chosen)):
         cosines = [(embeds[row] @ embeds[row].T)[np.triu_indices(k, 1)].mean() for row in rows]
-        characters = [sum(map(len, words)) - len(set("".join(words))) for words in words_of(pipeline, rows)]
+        characters = [sum(map(len, row)) - len(set("".join(row))) for row in words_of(pipeline, rows)]
         figures[name] = {
             "mean_cosine": float(np.mean(cosines)),
             "repeated_characters": float(np.mean(characters)),
@@ -128,7 +128,7 @@ def diversity(pipeline: ImageToPoem, folder: Path, k: int = 5) -> dict[str, dict
 
 
 def words_of(pipeline: ImageToPoem, rows: list[list[int]]) -> list[list[str]]:
-    return [[pipeline.vocabulary[i] for i in row] for row in rows]
+    return [[pipeline.ranker.words[i] for i in row] for row in rows]
 
 
 def main() -> None:

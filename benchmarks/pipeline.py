@@ -20,11 +20,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.timing import interleaved, machine, peak_mib, timed
-from helpers.commands import load_pipeline
 from helpers.config import ASSETS
 from helpers.data import load_image
-from helpers.options import PoemOptions
-from helpers.pipeline import ImageToPoem, PoemJob, Row, from_keywords, matches, poem_blocks, write_card
+from helpers.options import DEFAULT_CARD, PoemOptions
+from helpers.pipeline import ImageToPoem, PoemJob, Row, load_pipeline, matches, poem_blocks, write_card
 
 
 def main() -> None:
@@ -81,12 +80,12 @@ def stages_once(pipeline: ImageToPoem, names: list[str], options: PoemOptions) -
     seconds["image_encoder"], embeds = timed(partial(pipeline.encoder.encode_images, images))
     seconds["keywords"], words = timed(partial(pipeline.keywords, embeds, pipeline.config.keywords))
     plans = [[word for word, _ in row] for row in words]
-    seconds["candidates"], candidates = timed(partial(from_keywords, pipeline, embeds, plans, options))
-    seconds["choice"], _ = timed(partial(pipeline.best_first, embeds, candidates, options))
+    seconds["candidates"], candidates = timed(partial(pipeline.candidates, embeds, plans, options))
+    seconds["choice"], _ = timed(partial(pipeline.choice.best_first, embeds, candidates, options))
     results = pipeline.poems(embeds, words, options)
     with TemporaryDirectory() as folder:
-        cards = zip(images, results, strict=True)
-        seconds["card"], _ = timed(lambda: [write_card(Path(folder) / "card.png", *pair, PoemJob()) for pair in cards])
+        path, cards = Path(folder) / "card.png", zip(images, results, strict=True)
+        seconds["card"], _ = timed(lambda: [write_card(path, *pair, DEFAULT_CARD) for pair in cards])
     return seconds
 
 

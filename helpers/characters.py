@@ -8,7 +8,7 @@ from functools import cache
 
 @cache  # asked for each character of each draft at each step
 def is_han(char: str) -> bool:
-    """Whether `char` is one Chinese character (CJK ideographs with their extensions, and 〇)."""
+    """True if `char` is one Chinese character (CJK ideographs with their extensions, and 〇)."""
     ranges = ("\u4e00\u9fff", "\u3400\u4dbf", "\U00020000\U000323af", "\uf900\ufaff", "〇〇")
     return len(char) == 1 and any(first <= char <= last for first, last in ranges)
 
@@ -17,5 +17,5 @@ HAN = re.compile("[\u4e00-\u9fff]")
 
 
 def is_chinese(text: str) -> bool:
-    """Whether at least half of the letters are Chinese characters."""
+    """True if at least half of the letters are Chinese characters."""
     return 2 * len(HAN.findall(text)) >= max(1, sum(map(str.isalpha, text)))

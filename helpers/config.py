@@ -1,4 +1,4 @@
-"""What differs between the two profiles, and which device and number format to use. Nothing else knows profiles."""
+"""The two profiles, the device and the number format. Nothing else knows profiles."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+REPOSITORY = "https://github.com/image-to-poem/image-to-poem"  # not public yet
 ASSETS = Path(__file__).parent / "assets"
 BATCH_SIZE = 64  # pictures that are encoded at a time, where nobody says otherwise
-MODELS = Path(__file__).parent.parent / "models"  # where 03 puts what the reader trains
+MODELS = Path(__file__).parent.parent / "models"  # folder of the models that the reader trains in 03
 
 
 @dataclass(frozen=True)
 class Config:
-    """Which models to load (a hub id or a folder each) and how the pipeline uses them."""
+    """Models to load (a hub id or a folder each), and settings of the pipeline that uses them."""
 
     image_text_model: str
     poem_model: str
     judge: str  # the image-text model that scores poems it did not choose
-    captions: str  # what notebook 01 trains its CLIP on, and from which backbones
+    captions: str  # the set that notebook 01 trains its CLIP on; then its backbones
     image_backbone: str
     text_backbone: str
     image_size: int  # pixels
-    locked_image_tower: str  # what notebook 02 trains its BertCLIP from
-    chinese_bert: str  # "new" for one without any training
-    poem_base: str  # what notebook 03 makes a poem model of
+    locked_image_tower: str  # the towers of notebook 02's BertCLIP: this one,
+    chinese_bert: str  # and this one; "new" for one without any training
+    poem_base: str  # the T5 that notebook 03 makes a poem model of
     poems: str  # the folder of poems for that, in splits
     offline: bool = False  # take models of the hub from its cache alone, without a request
     keywords: int = 4  # words of the picture that go into the poem; CCPC has four a poem too

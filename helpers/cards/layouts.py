@@ -34,7 +34,7 @@ class Sheet:
     """A card before the ink: everything that is needed to write on it, or to check it."""
 
     ground: Image.Image  # RGB
-    photo: Box  # where the photograph lies
+    photo: Box  # of the photograph
     block: Block
     at: tuple[int, int]  # the block's upper left corner
     palette: Palette
@@ -42,7 +42,7 @@ class Sheet:
 
     @property
     def text(self) -> Box:
-        """Where the text lies."""
+        """The box of the text."""
         return *self.at, self.at[0] + self.block.width, self.at[1] + self.block.height
 
     def write(self) -> Image.Image:

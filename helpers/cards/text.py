@@ -26,7 +26,7 @@ _NOT_AT_HEAD = " ︐︑︒︓︔︕︖︶︾﹀﹂﹄"  # dropped where a title'
 
 @dataclass(frozen=True)
 class CardText:
-    """What is written on a card."""
+    """The writing on a card."""
 
     lines: tuple[str, ...]
     title: str  # "" for none
@@ -132,7 +132,7 @@ def _font(face: Path, size: int) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=8192)
 def _has(face: Path, char: str) -> bool:
-    """Whether a font draws a character otherwise than a code point that no font has."""
+    """True if a font draws a character otherwise than a code point that no font has."""
     font = _font(face, 32)
     return bytes(font.getmask(char)) != bytes(font.getmask("\U0010ffff"))
 

@@ -37,7 +37,7 @@ def exercise(title: str) -> Callable[[Callable], Callable[[Callable], None]]:
 
 
 def answer(fn: Callable, *inputs: object) -> object:
-    """What `fn` returns; NotYet for the empty function."""
+    """The answer of `fn`; NotYet for the empty function."""
     result = fn(*inputs)
     if result is None or result is ...:
         raise NotYet("The function returns nothing so far: replace the `...`.")

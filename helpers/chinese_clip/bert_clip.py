@@ -1,7 +1,8 @@
 """BertCLIP: a locked image tower and a Chinese BERT that has learnt to meet it.
 
 It is a `CustomCLIP` whose image backbone is locked, and loads and saves as one. Either tower also loads without the
-other, as a plain model of transformers: `BertModel.from_pretrained(folder, key_mapping=TEXT_TOWER)`, say.
+other, as a plain model of transformers, say
+`BertModel.from_pretrained(folder, key_mapping=TEXT_TOWER, add_pooling_layer=False)`.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def load_bert(name: str | Path) -> PreTrainedModel:
         raise ValueError(f"{name}: a {kind}, not one of {', '.join(TEXT_KINDS)}")
     config = AutoConfig.from_pretrained(name)
     if kind in ("bert", "roberta"):  # the others never had one
-        config.add_pooling_layer = False
+        config.has_pooler = False
     bert, report = AutoModel.from_pretrained(
         name, config=config, dtype=torch.float32, output_loading_info=True, **without_pooler(config)
     )
@@ -95,7 +96,7 @@ def new_bert(texts: Sequence[str], **changes: object) -> tuple[BertModel, PreTra
     tokenizer = bilingual_tokenizer(texts)
     config = BertConfig(
         vocab_size=len(tokenizer),
-        add_pooling_layer=False,
+        has_pooler=False,
         **{"max_position_embeddings": 64, **NEW_BERT, **changes},
     )
     return BertModel(config, add_pooling_layer=False), tokenizer

@@ -45,7 +45,7 @@ def load_vision_model(name: str | Path) -> nn.Module:
     """
     kind_of(name)  # says so at once if there is no such model
     config = AutoConfig.from_pretrained(name)
-    if config.model_type == "clip":  # how wide the projection is, the whole CLIP knows
+    if config.model_type == "clip":  # the width of the projection stands in the whole CLIP's configuration
         config.vision_config.projection_dim = config.projection_dim
         config = config.vision_config
     kind = CLIPVisionModelWithProjection if config.model_type == "clip_vision_model" else AutoModel
@@ -56,5 +56,5 @@ def load_vision_model(name: str | Path) -> nn.Module:
         if not all(key.startswith("pooler.") for key in missing):
             raise ValueError(f"{name}: no weights for {', '.join(missing)}")
         model.pooler = None  # a ViT that classified by its first token alone, which `single_vector` takes instead
-        model.config.add_pooling_layer = False  # so that it is built without one when it is loaded again
+        model.config.has_pooler = False  # so that it is built without one when it is loaded again
     return model

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
 
 
@@ -81,9 +83,12 @@ class CustomCLIPConfig(PreTrainedConfig):
 
 
 def as_config(config: dict | PreTrainedConfig | None, default: str) -> PreTrainedConfig:
-    """The configuration that a dictionary of config.json describes; ValueError for a kind that nobody knows."""
+    """The configuration that a dictionary of config.json describes, or a copy of one; ValueError for an unknown kind.
+
+    A copy, since a configuration sets the attention of those inside it: a backbone that shares its own would lose it.
+    """
     if isinstance(config, PreTrainedConfig):
-        return config
+        return deepcopy(config)
     config = dict(config or {})
     kind = config.pop("model_type", default)
     if kind not in CONFIG_MAPPING:

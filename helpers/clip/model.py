@@ -144,8 +144,11 @@ def build_image_backbone(config: PreTrainedConfig) -> nn.Module:
 
 
 def without_pooler(config: PreTrainedConfig) -> dict[str, bool]:
-    """The argument by which transformers leaves out a pooling layer that was never trained."""
-    return {} if getattr(config, "add_pooling_layer", True) else {"add_pooling_layer": False}
+    """The argument by which transformers leaves out a pooling layer that was never trained.
+
+    The configuration remembers it by another name: one that it knows itself never reaches the model.
+    """
+    return {} if getattr(config, "has_pooler", True) else {"add_pooling_layer": False}
 
 
 def feature_width(config: PreTrainedConfig) -> int:
@@ -254,7 +257,7 @@ class CustomCLIP(PreTrainedModel):
 
 
 class ProjectionHeads(nn.Module):
-    """What is left of a CLIP to train when both backbones are frozen and their features were computed beforehand.
+    """The trainable rest of a CLIP whose backbones are both frozen, on features computed beforehand.
 
     The heads and the temperature are those of `clip` itself, not copies: training these trains it.
     """
@@ -271,7 +274,7 @@ class ProjectionHeads(nn.Module):
 
 
 class LockedCLIP(nn.Module):
-    """What is left of a CLIP to train when the image backbone alone is frozen and its features are stored.
+    """The trainable rest of a CLIP whose image backbone alone is frozen, on its stored features.
 
     As with `ProjectionHeads`, training this trains `clip` itself.
     """

@@ -69,7 +69,7 @@ class PairBatches(Sampler[list[Pair]]):
 
 
 class PicturePairs(Dataset):
-    """What fine-tuned towers see: the pixels of each picture, slightly cropped and sometimes mirrored, and tokens."""
+    """Examples for fine-tuned towers: pixels of pictures slightly cropped and sometimes mirrored, and tokens."""
 
     def __init__(
         self, processor: ImageTextProcessor, pictures: Sequence[Image.Image], captions: Sequence[Sequence[str]]
@@ -98,7 +98,7 @@ class PicturePairs(Dataset):
 
 
 class FeaturePairs(Dataset):
-    """What projection heads see: stored features of the picture, or of its mirror image, and of the caption."""
+    """Examples for projection heads: stored features of the picture, or of its mirror image, and of the caption."""
 
     def __init__(self, image_features: np.ndarray, text_features: np.ndarray, owners: np.ndarray) -> None:
         """`image_features` (N, 2, F), `text_features` (M, F), and `owners` (M,), sorted: whose caption each text is."""
@@ -115,7 +115,7 @@ class FeaturePairs(Dataset):
 
 
 class LockedPairs(Dataset):
-    """What a BertCLIP sees in training: stored features of the picture, or of its mirror image, and tokens."""
+    """Examples for a BertCLIP: stored features of the picture, or of its mirror image, and tokens."""
 
     def __init__(
         self, processor: ImageTextProcessor, image_features: np.ndarray, captions: Sequence[Sequence[str]]

@@ -8,6 +8,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoProcessor, AutoTokenizer, DistilBertModel
+from transformers.tokenization_utils_base import FULL_TOKENIZER_FILE
 
 from helpers.clip.configuration import CustomCLIPConfig, TorchvisionConfig
 from helpers.clip.model import CustomCLIP
@@ -51,10 +52,13 @@ def load_clip(
     """
     if not is_custom_clip(folder):
         raise ValueError(f"{folder}: no CLIP of ours in this folder")
+    if not (Path(folder) / FULL_TOKENIZER_FILE).is_file():  # transformers would make one without words
+        raise ValueError(f"{folder}: not complete, there is no {FULL_TOKENIZER_FILE}")
     try:
         model, processor = AutoModel.from_pretrained(folder, **changes), AutoProcessor.from_pretrained(folder)
-    except OSError as error:
-        raise ValueError(f"{folder}: damaged, or not complete ({' '.join(str(error).split())})") from error
+    except (OSError, ValueError) as error:
+        message = " ".join(str(error).split())
+        raise ValueError(message if str(folder) in message else f"{folder}: damaged ({message})") from error
     if image_size:
         if model.config.locked:
             raise ValueError(f"{folder}: a locked tower takes pictures of one size")
@@ -63,7 +67,7 @@ def load_clip(
 
 
 def is_custom_clip(name: str | Path) -> bool:
-    """Whether `name` is a folder that `load_clip` reads."""
+    """True if `name` is a folder that `load_clip` reads."""
     return model_type(name) == CustomCLIPConfig.model_type
 
 

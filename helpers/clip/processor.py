@@ -88,7 +88,7 @@ class ImageTextProcessor(ProcessorMixin):
         return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
 
     def preparation(self) -> str:
-        """How pictures are prepared, as text: features of them are the same only if this is."""
+        """The preparation of pictures, as text: features are the same only if it is."""
         return self.image_processor.to_json_string()
 
 

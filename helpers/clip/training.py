@@ -175,12 +175,14 @@ def run_task(
     *,
     resume: bool = False,
     device: str = "auto",
+    dtype: torch.dtype | None = None,
 ) -> Progress:
     """Begin or, with `resume`, go on with a run in `folder`, where the trained model ends up too.
 
-    Raises ValueError where going on would lose or mix up something.
+    `dtype`: of the heavy layers while they learn (default: see `pick_dtype`). Raises ValueError where going on would
+    lose or mix up something.
     """
-    accelerator = make_accelerator(device)
+    accelerator = make_accelerator(device, dtype)
     setting = Setting(
         clip, processor, splits, config, accelerator.device.type, pair_batches(splits, config, accelerator)
     )
@@ -207,6 +209,7 @@ def pair_batches(splits: Splits, config: TrainingConfig, accelerator: Accelerato
 def run_settings(setting: Setting, processes: int) -> dict:
     """All that the weights at the end depend on."""
     clip, processor, splits = setting.clip, setting.processor, setting.splits
+    network = clip.config
     return {
         "data": splits.train.source,
         "captions": digest(text for group in splits.train.in_language(splits.language) for text in group),
@@ -215,7 +218,9 @@ def run_settings(setting: Setting, processes: int) -> dict:
         "preparation": processor.preparation(),
         "processes": processes,
         "backbones": [weights_digest(tower.backbone) for tower in (clip.image, clip.text)],
-        "model": json.loads(clip.config.to_json_string(use_diff=False)),
+        "towers": [json.loads(tower.to_json_string()) for tower in (network.vision_config, network.text_config)],
+        **{name: getattr(network, name) for name in ("dim", "pooling", "dropout")},
+        "unit_features": network.locked,
         **asdict(setting.config),
     }
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from helpers.commands.shared import load_pipeline, positive
+from helpers.commands.shared import positive
 from helpers.commands.train import add_data_arguments
 from helpers.options import DEFAULT, FORMS, WAYS, PoemOptions
 
@@ -41,7 +41,7 @@ def add_evaluate_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def picture_file(text: str) -> Path:
-    """Where a picture can be written: .png, .jpg or .webp."""
+    """A path that a picture can be written to: .png, .jpg or .webp."""
     if Path(text).suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise argparse.ArgumentTypeError(f"not a .png, .jpg or .webp file: {text}")
     return Path(text)
@@ -73,7 +73,7 @@ def run_evaluate_pipeline(args: argparse.Namespace) -> int:
     from helpers.evaluate import read_labelled_photos
 
     photos = read_labelled_photos(args.data)
-    pipeline = load_pipeline(args.profile)
+    pipeline = args.load(args.profile)
     from helpers.chinese_clip import ImageTextEncoder
     from helpers.evaluate import evaluate_pipeline
 

@@ -43,7 +43,7 @@ def add_training_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def add_training_command(train: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
-    """What both kinds of training can be told. `train lit @FILE` reads options from a file, with comments after #."""
+    """Options of both kinds of training. `train lit @FILE` reads options from a file, with comments after #."""
     parser = train.add_parser(name, help=text, fromfile_prefix_chars="@", epilog=FILE_HELP)
 
     def words(line: str) -> list[str]:

@@ -67,7 +67,7 @@ def read_split_list(path: str | Path) -> dict[str, str]:
 
 
 def in_split(names: Sequence[str], split: str, split_of: dict[str, str] | None) -> list[int]:
-    """Which pictures belong to `split`: by the list or, without one, 3% each for val and test by a hash of the name."""
+    """Indices of the pictures of `split`: by the list, or by a hash of the name: 3% val, 3% test."""
     if split_of is None:
         split_of = {name: _hashed_split(name) for name in names}
     return [i for i, name in enumerate(names) if split_of.get(name) == split]

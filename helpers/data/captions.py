@@ -51,7 +51,7 @@ class CaptionData:
     captions: Sequence[Sequence[str]]  # (N,) of English captions
     captions_zh: Sequence[Sequence[str]]  # (N,) of Chinese captions, which may be none
     names: Sequence[str]  # (N,)
-    source: str  # where from: changes when the pictures do
+    source: str  # its origin as text; changes when the pictures do
 
     def __len__(self) -> int:
         return len(self.names)

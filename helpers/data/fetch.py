@@ -15,11 +15,13 @@ import requests
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError, InvalidHeader, NameResolutionError, NewConnectionError, ReadTimeoutError
 
+from helpers.config import REPOSITORY
+
 MAX_REDIRECTS = 5
 MAX_PAUSE = 30  # seconds, whatever a server asks for in Retry-After
 CHUNK = 1 << 16  # bytes
-USER_AGENT = "image-to-poem/0.1 (+https://github.com/image-to-poem/image-to-poem)"
-PASSING = {429, 500, 502, 503, 504}  # status codes that may be gone the next time
+USER_AGENT = f"image-to-poem/0.1 (+{REPOSITORY})"
+RETRIED = {429, 500, 502, 503, 504}  # status codes that may be gone the next time
 _ERRORS = (requests.RequestException, HTTPError, ValueError)  # odd addresses raise the latter two
 
 
@@ -27,7 +29,7 @@ class Failure(Exception):
     """Why a file could not be had, in one short line."""
 
 
-class Passing(Failure):
+class TemporaryFailure(Failure):
     """Why not now; `pause` seconds later it may work."""
 
     def __init__(self, reason: str, pause: float = 0) -> None:
@@ -39,9 +41,9 @@ class Passing(Failure):
 class Limits:
     timeout: float = 10  # seconds to connect, and to wait for the next byte
     deadline: float = 60  # seconds for a file, with all its retries (but for headers that come byte by byte)
-    retries: int = 3  # after a time-out, a lost connection, a body cut off, or a status code of PASSING
+    retries: int = 3  # after a time-out, a lost connection, a body cut off, or a status code of RETRIED
     back_off: float = 0.5  # seconds before the first retry, then twice as long each time
-    max_bytes: int = 50_000_000  # of a picture; more is a film or a trap
+    max_bytes: int = 50_000_000  # a picture; more is a film or a trap
 
 
 def fetch_file(url: str, path: Path, limits: Limits) -> None:
@@ -55,7 +57,7 @@ def fetch_file(url: str, path: Path, limits: Limits) -> None:
     for attempt in range(limits.retries + 1):
         try:
             return _receive(url, path, limits, end)
-        except Passing as failure:
+        except TemporaryFailure as failure:
             pause = max(limits.back_off * 2**attempt, min(failure.pause, MAX_PAUSE))
             if attempt == limits.retries or time.monotonic() + pause >= end:
                 raise
@@ -83,8 +85,8 @@ def _receive(url: str, path: Path, limits: Limits, end: float) -> None:
 def _check_status(response: requests.Response) -> None:
     code = response.status_code
     status = f"{code} {responses.get(code, '')}".strip()
-    if code in PASSING:
-        raise Passing(status, _asked_pause(response.headers.get("Retry-After", "0")))
+    if code in RETRIED:
+        raise TemporaryFailure(status, _asked_pause(response.headers.get("Retry-After", "0")))
     if not 200 <= code < 300:
         raise Failure(status)
 
@@ -98,7 +100,7 @@ def _asked_pause(header: str) -> float:
 
 
 def _failure(error: Exception, limits: Limits) -> Failure:
-    """What requests raises, in words for a reader."""
+    """An error of requests, in words for a reader."""
     cause = error.args[0] if error.args else error  # of urllib3
     cause = getattr(cause, "reason", cause)
     if isinstance(error, requests.TooManyRedirects):
@@ -106,29 +108,29 @@ def _failure(error: Exception, limits: Limits) -> Failure:
     if isinstance(error, requests.exceptions.SSLError):
         return Failure("no secure connection")
     if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):  # the second one in the body
-        return Passing(f"timed out after {limits.timeout:g} s")
+        return TemporaryFailure(f"timed out after {limits.timeout:g} s")
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return Passing("cut off")
+        return TemporaryFailure("cut off")
     if isinstance(cause, NameResolutionError):
-        return Passing("no such host")
+        return TemporaryFailure("no such host")
     if isinstance(cause, NewConnectionError):
-        return Passing("no connection")
+        return TemporaryFailure("no connection")
     if isinstance(error, requests.ConnectionError):
-        return Passing("connection lost")
+        return TemporaryFailure("connection lost")
     return Failure("not a valid address or answer")
 
 
-_of_thread = threading.local()
+_local = threading.local()
 
 
 def _session() -> requests.Session:
     """One for each thread: requests does not promise that threads can share one."""
-    if not hasattr(_of_thread, "session"):
-        session = _of_thread.session = requests.Session()
+    if not hasattr(_local, "session"):
+        session = _local.session = requests.Session()
         session.headers["User-Agent"] = USER_AGENT
         session.max_redirects = MAX_REDIRECTS
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # else a million hosts' cookies add up
-    return _of_thread.session
+    return _local.session
 
 
 @contextmanager

@@ -19,27 +19,35 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from helpers.characters import is_han
+from helpers.config import BATCH_SIZE
 from helpers.data.photos import ImageError, load_image
 from helpers.data.web_pairs import PairFile, write_rows
 from helpers.storage import cached, digest
-
-if TYPE_CHECKING:
-    from helpers.chinese_clip import ImageTextEncoder
 
 _URL = re.compile(r"https?:|www\.|[a-z0-9-]\.(?:com|cn|net|org)(?![a-z0-9])", re.IGNORECASE)
 _CODE = re.compile(r"[a-z_.#/-]*\d[\w.#/-]*", re.IGNORECASE | re.ASCII)  # 13800000000, IMG_2041.jpg
 
 
+class Encoder(Protocol):
+    """An image-text model, as far as filtering needs one; `helpers.chinese_clip.ImageTextEncoder` is one."""
+
+    fingerprint: str  # changes when the model does
+
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray: ...  # (N, D), unit norm
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray: ...  # (M, D), unit norm
+
+
 @dataclass(frozen=True)
 class Rules:
-    """What a pair must be like; the defaults are for Chinese captions of photographs."""
+    """Conditions that a pair has to meet; the defaults are for Chinese captions of photographs."""
 
     language: str = "zh"  # "zh", "en" or "any"
     min_side: int = 64  # pixels
@@ -80,9 +88,9 @@ def filter_pairs(
     folder: Path,
     out: Path,
     rules: Rules,
-    encoder: ImageTextEncoder | None = None,
+    encoder: Encoder | None = None,
     drop_lowest: float = 0.1,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
 ) -> Counter[str]:
     """Write the good pairs to `out`, the others with the column reason to <stem of out>_rejected.csv beside it.
 
@@ -120,30 +128,30 @@ def filter_pairs(
 
     out.parent.mkdir(parents=True, exist_ok=True)
     write_rows(out, pairs.columns, (row.values() for row in rows(kept=True)))
-    columns = dict.fromkeys([*pairs.columns, "reason"])  # which a list that was rejected once has already
+    columns = dict.fromkeys([*pairs.columns, "reason"])  # a list that was rejected once has that column already
     write_rows(rejected, list(columns), (row.values() for row in rows(kept=False)))
     return Counter(sieve.reasons)
 
 
-class Look(NamedTuple):
-    """What is to be known of a picture file."""
+class PictureFile(NamedTuple):
+    """A picture file, decoded and judged."""
 
     fault: str  # "": none
     digest: bytes = b""  # of the file
     picture: Image.Image | None = None  # if it is asked for
 
 
-def look_at(folder: Path, rules: Rules, keep: bool, name: str) -> Look:
+def read_picture_file(folder: Path, rules: Rules, keep: bool, name: str) -> PictureFile:
     """Read and decode one file; `keep` the decoded picture."""
     path = folder / name
     if not os.path.isfile(path):  # unlike Path.is_file, it takes any name
-        return Look("picture missing")
+        return PictureFile("picture missing")
     try:
         picture = load_image(path)
     except ImageError:
-        return Look("picture unreadable")
+        return PictureFile("picture unreadable")
     content = hashlib.sha256(path.read_bytes()).digest()
-    return Look(rules.picture_fault(picture), content, picture if keep else None)
+    return PictureFile(rules.picture_fault(picture), content, picture if keep else None)
 
 
 class Sieve:
@@ -162,25 +170,25 @@ class Sieve:
     def reject_texts(self, rules: Rules) -> None:
         self.reasons = [rules.text_fault(text) for text in self.texts]
 
-    def reject_pictures(self, folder: Path, rules: Rules, encoder: ImageTextEncoder | None, batch_size: int) -> None:
+    def reject_pictures(self, folder: Path, rules: Rules, encoder: Encoder | None, batch_size: int) -> None:
         """Each file is decoded once, and the cosines of its pairs are computed while it is in memory."""
         pairs_of = defaultdict(list)
         for i in self.left():
             pairs_of[self.pairs[i][1]].append(i)
-        look = partial(look_at, folder, rules, encoder is not None)
+        read = partial(read_picture_file, folder, rules, encoder is not None)
         names, progress = iter(pairs_of), tqdm(total=len(pairs_of), desc="look", unit="picture")
         with ThreadPoolExecutor(os.cpu_count()) as pool, progress:
             while block := list(islice(names, batch_size)):
-                looks = [(seen, pairs_of[name]) for name, seen in zip(block, pool.map(look, block), strict=True)]
-                for seen, pairs in looks:
+                files = [(seen, pairs_of[name]) for name, seen in zip(block, pool.map(read, block), strict=True)]
+                for seen, pairs in files:
                     for i in pairs:
                         self.reasons[i], self.digests[i] = seen.fault, seen.digest
-                good = [(seen.picture, pairs) for seen, pairs in looks if not seen.fault]
+                good = [(seen.picture, pairs) for seen, pairs in files if not seen.fault]
                 if encoder and good:
                     self._measure(encoder, good)
                 progress.update(len(block))
 
-    def _measure(self, encoder: ImageTextEncoder, pictures: Sequence[tuple[Image.Image, list[int]]]) -> None:
+    def _measure(self, encoder: Encoder, pictures: Sequence[tuple[Image.Image, list[int]]]) -> None:
         """The cosine of each picture and of the texts that are paired with it, kept for a run that is started again."""
         rows, pairs = zip(*((row, i) for row, (_, of) in enumerate(pictures) for i in of), strict=True)
         texts = [self.texts[i] for i in pairs]  # (M,)

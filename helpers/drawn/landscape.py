@@ -29,7 +29,7 @@ def land(canvas: Canvas, scene: Scene, palette: Palette) -> None:
         waterfall(canvas, chance(scene, "water"), palette)
 
 
-X = np.linspace(0, 1, 121)  # where the heights of a ridge are measured
+X = np.linspace(0, 1, 121)  # places at which the heights of a ridge are measured
 
 
 def tents(rng: np.random.Generator, centres: Sequence[float], heights: Sequence[float], width: float) -> np.ndarray:
@@ -168,7 +168,7 @@ def mist(canvas: Canvas, scene: Scene, palette: Palette) -> None:
 
 
 def reflection(canvas: Canvas) -> None:
-    """What stands above the waterline, upside down and fading below it."""
+    """The picture above the waterline, upside down and fading below it."""
     left, line = round(0.36 * canvas.side), round(WATERLINE * canvas.side)
     width, depth = canvas.side - left, canvas.side - line
     above = canvas.image.crop((left, line - depth, canvas.side, line))

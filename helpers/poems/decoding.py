@@ -54,7 +54,7 @@ def contrastive_search(
         )  # fmt: skip
         h = normalize(output.decoder_hidden_states[-1].float(), dim=-1)  # (B·k, t + 1, D)
         alike = (h[:, :-1] @ h[:, -1:].mT).amax((1, 2)).view_as(p)  # (B·k, t, D) @ (B·k, D, 1) -> (B, k)
-        score = ((1 - alpha) * p - alpha * alike).masked_fill(p == 0, -torch.inf)  # what is forbidden has p = 0
+        score = ((1 - alpha) * p - alpha * alike).masked_fill(p == 0, -torch.inf)  # forbidden tokens have p = 0
         best = score.argmax(1, keepdim=True)  # (B, 1)
         chosen = tokens.gather(1, best)[:, 0].masked_fill(done, int(generation_config.pad_token_id))  # (B,)
         logits = output.logits[:, -1].view(*p.shape, -1)[torch.arange(len(p)), best[:, 0]]  # (B, V)

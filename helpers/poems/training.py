@@ -85,7 +85,7 @@ def fine_tune_t5(
 def training_batch(
     model: T5ForConditionalGeneration, pad_token_id: int, items: Sequence[dict[str, list[int]]]
 ) -> dict[str, torch.Tensor]:
-    """What `collate` makes, with the decoder's input: the labels, one place to the right."""
+    """A batch of `collate` with the decoder's input: the labels, one place to the right."""
     batch = collate(items, pad_token_id)
     return {**batch, "decoder_input_ids": model.prepare_decoder_input_ids_from_labels(batch["labels"])}
 
@@ -149,7 +149,7 @@ def last_checkpoint(folder: Path) -> str | None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a checkpoint, or the model in the end, was written completely: the Trainer's state comes last."""
+    """True if a checkpoint, or the model in the end, was written completely: the Trainer's state comes last."""
     try:
         return bool(json.loads((folder / STATE).read_text(encoding="utf-8")))
     except (OSError, ValueError):

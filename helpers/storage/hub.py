@@ -13,13 +13,13 @@ CONFIG = "config.json"  # says in each folder which kind of model it holds
 
 
 def is_hub_id(name: str | Path) -> bool:
-    """Whether this names something on the hub: owner/name, and no file or folder here."""
+    """True if this names something on the hub: owner/name, and no file or folder here."""
     parts = str(name).split("/")
     return len(parts) == 2 and all(parts) and parts[0] not in (".", "..", "~") and not Path(name).exists()
 
 
 def model_type(name: str | Path) -> str | None:
-    """What kind of model a folder holds, by its config.json; None for anything else, as a hub id."""
+    """The kind of model in a folder, by its config.json; None for anything else, as a hub id."""
     config = Path(name) / CONFIG
     if not config.is_file():
         return None

@@ -151,7 +151,7 @@ def weights_digest(module: torch.nn.Module) -> str:
 
 
 def network_of(model: PreTrainedModel) -> str:
-    """What of a model's configuration shapes the network, as text: weights alone do not tell heads or activations."""
+    """The part of a configuration that shapes the network, as text: weights do not tell heads or activations."""
     elsewhere = {"_name_or_path", "transformers_version", "architectures", "dtype"}
     config = {key: value for key, value in model.config.to_diff_dict().items() if key not in elsewhere}
     return json.dumps(config, sort_keys=True, default=str)

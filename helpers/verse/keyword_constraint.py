@@ -1,4 +1,4 @@
-"""What a line must contain, on request: a given word anywhere, a given character at its head (藏头诗, an acrostic).
+"""Wishes that a line must meet: a given word anywhere, a given character at its head (藏头诗, an acrostic).
 
 Lexically constrained decoding (Hokamp and Liu 2017) in its simplest form: the model is free as long as the word still
 fits behind what comes next, and loses its choice at the last place where it does.
@@ -62,7 +62,7 @@ class KeywordConstraint(LogitsProcessor):
         """(V,) the tokens after which the word can still come, or with which it does."""
         v, word, earlier = self.vocabulary, self.words[prompt], self.earlier[prompt]
         line = "".join(v.texts[i] for i in ids if i < len(v.texts))
-        others = ~self.needed[prompt]  # what neither this word nor a later one needs
+        others = ~self.needed[prompt]  # tokens that neither this word nor a later one needs
         spelling = self.spelling.get(word, [])
         if not spelling or word in line:
             return others

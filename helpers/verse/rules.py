@@ -15,7 +15,7 @@ from helpers.verse.rhymes import level_groups, level_rhymes, tones
 
 @dataclass(frozen=True)
 class VerseRules:
-    """What the lines of a poem have to keep to; the same switches as those of `PoemWriter.write_batch`."""
+    """The rules for the lines of a poem; the same switches as in `helpers.options.PoemOptions`."""
 
     line_length: int
     rhyme: bool = True
@@ -23,7 +23,7 @@ class VerseRules:
     tone: bool = True
 
     def admit(self, earlier: Sequence[str], line: str, firsts: str = "平仄") -> bool:
-        """Whether `line`, finished or not, can follow the `earlier` lines (at most three); ？ is any character.
+        """True if `line`, finished or not, can follow the `earlier` lines (at most three); ？ is any character.
 
         `firsts`: the tones that character 2 of line 1 may have, which settle the order of all others.
         """
@@ -55,7 +55,7 @@ class VerseRules:
 
 
 def may_end(earlier: Sequence[str], char: str) -> bool:
-    """Whether `char` can end the line behind `earlier`: 2 a level rhyme, 3 oblique, 4 rhyming with 2, 1 anything."""
+    """True if `char` can end the line behind `earlier`: 2 a level rhyme, 3 oblique, 4 rhyming with 2, 1 anything."""
     if len(earlier) == 1:
         return bool(level_groups(char))
     if len(earlier) == 2:

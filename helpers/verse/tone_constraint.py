@@ -44,7 +44,7 @@ class ToneConstraint(LogitsProcessor):
         return self._in_order(chars[None], place, tone).all(-1)  # (line_length + 1, V, M) -> (line_length + 1, V)
 
     def _in_order(self, chars: Tensor, place: Tensor, tone: int | Tensor) -> Tensor:
-        """Whether each numbered character may stand at its place (from 0) in a line of this tone; shapes broadcast."""
+        """True where a numbered character may stand at its place (from 0) in a line of this tone; shapes broadcast."""
         wanted = torch.where(place % 4 == 1, tone, 1 - tone)
         return (place % 2 == 0) | self.can_be[chars, wanted]
 

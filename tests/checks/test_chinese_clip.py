@@ -59,15 +59,13 @@ WRONG = [
 
 
 @pytest.mark.parametrize("name", RIGHT)
-def test_right_answers_pass(name, capsys):
-    getattr(checks, name)(RIGHT[name])
-    assert capsys.readouterr().out.endswith(": ok\n")
+def test_right_answers_pass(name, verdict):
+    assert verdict(name, RIGHT[name]).endswith(": ok\n")
 
 
 @pytest.mark.parametrize(("name", "fn", "hint"), WRONG, ids=[hint for _, _, hint in WRONG])
-def test_mistakes_are_named(name, fn, hint, capsys):
-    getattr(checks, name)(fn)
-    out = capsys.readouterr().out
+def test_mistakes_are_named(name, fn, hint, verdict):
+    out = verdict(name, fn)
     assert ": not yet. " in out and hint in out, out
 
 

@@ -44,9 +44,15 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def reasons(folder, tmp_path):
     """The reason for each pair, "" if it is kept; every row must be in one of the two files, as it was."""
 
-    def call(pairs: Sequence[tuple[str, str]], rules: Rules = RULES, **options) -> list[str]:
+    def call(
+        pairs: Sequence[tuple[str, str]],
+        rules: Rules = RULES,
+        encoder: object = None,
+        drop_lowest: float = 0,
+        batch_size: int = 64,
+    ) -> list[str]:
         source, out = write_pairs(tmp_path / "pairs.csv", pairs), tmp_path / "new" / "clean.csv"
-        counts = filter_pairs(source, folder, out, rules, **options)
+        counts = filter_pairs(source, folder, out, rules, encoder, drop_lowest, batch_size)
         kept, rejected = read_rows(out), read_rows(out.with_name("clean_rejected.csv"))
         found = {row["number"]: row.pop("reason") for row in rejected} | {row["number"]: "" for row in kept}
         assert sorted(kept + rejected, key=lambda row: int(row["number"])) == read_rows(source)
@@ -130,8 +136,9 @@ def test_pictures(reasons, folder) -> None:
 
 
 def test_a_picture_is_decoded_once(reasons, monkeypatch) -> None:
-    opened, read = Counter(), Image.open
-    monkeypatch.setattr(Image, "open", lambda path, **how: opened.update([path.name]) or read(path, **how))
+    opened = Counter()
+    load = Image.open
+    monkeypatch.setattr(Image, "open", lambda path, **options: opened.update([path.name]) or load(path, **options))
     names = ["a.png", "b.png", "c.png", "a.png", "d.png", "a.png"]
     assert reasons([(f"{'一' * i}张图", name) for i, name in enumerate(names, 1)], Rules(), batch_size=2) == [""] * 6
     assert reasons([("1234", "e.png")]) == ["text of digits or codes"]
@@ -209,10 +216,9 @@ def test_the_lowest_cosines(reasons) -> None:
     pairs[1], pairs[6] = (pairs[6][0], "b.png"), (pairs[1][0], "g.png")
     pairs += [("山水" * 6, "a.png"), ("1234", "a.png"), ("一座山", "missing.png")]
     far, others = "picture and text far apart", ["text of digits or codes", "picture missing"]
-    options = {"encoder": encoder, "batch_size": 3}
-    assert reasons(pairs, **options, drop_lowest=1 / 3) == ["", far, "", "", "", "", far, "", far, *others]
+    assert reasons(pairs, RULES, encoder, 1 / 3, 3) == ["", far, "", "", "", "", far, "", far, *others]
     assert (encoder.pictures, encoder.texts) == (8, 9)  # each picture once, and nothing for what is rejected anyway
-    assert reasons(pairs, **options, drop_lowest=0.1) == [""] * 8 + [far, *others]
+    assert reasons(pairs, RULES, encoder, 0.1, 3) == [""] * 8 + [far, *others]
     assert (encoder.pictures, encoder.texts) == (8, 9)  # started again, it goes on with what it has
 
 

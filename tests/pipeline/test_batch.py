@@ -7,11 +7,14 @@ import weakref
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from helpers.commands import picture_names
 from helpers.keywords import ScoredWord
 from helpers.options import PoemOptions
-from helpers.pipeline import PicturePoem, PoemJob, Row, batch, card_paths, marked_card_path, matches, poem_blocks
+from helpers.pipeline import PicturePoem, PoemJob, Row, card_paths, marked_card_path, matches, poem_blocks
+from helpers.poems import Poem
+from helpers.verse import Line
 from tests.samples import HERON_TOWER, FakePipeline, save_photo, ten_photos
 
 
@@ -76,8 +79,8 @@ def test_pictures_are_answered_in_order_and_in_blocks(photos) -> None:
 
 
 def test_the_next_block_is_decoded_while_the_model_works(photos, monkeypatch) -> None:
-    decode, seen = batch.decode, {name: threading.Event() for name in photos}
-    monkeypatch.setattr(batch, "decode", lambda row: (seen[row.name].set(), decode(row))[1])
+    read, seen = Image.open, {name: threading.Event() for name in photos}
+    monkeypatch.setattr(Image, "open", lambda name, **how: (seen[name].set(), read(name, **how))[1])
 
     class Waiting(FakePipeline):
         def __call__(self, images, **wishes):
@@ -131,11 +134,8 @@ def test_a_request_that_no_picture_can_meet_ends_the_job(photos) -> None:
 
 
 def test_the_line_that_opens_a_poem_is_credited(photos) -> None:
-    from helpers.keywords import Line
-    from helpers.pipeline import ContinuedPoem
-
     line = Line(HERON_TOWER[0], "王之涣", "登鹳雀楼")
-    continued = ContinuedPoem(HERON_TOWER, ("日",), -1.0, opening=line)
+    continued = Poem(HERON_TOWER, ("日",), -1.0, opening=line)
 
     def pipeline(images, **wishes) -> list[PicturePoem]:
         return [PicturePoem([ScoredWord("日", 1.0)], ["日"], [continued]) for _ in images]

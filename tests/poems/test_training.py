@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import Trainer
 
-from helpers.options import PoemTrainingConfig
+from helpers.options import PoemOptions, PoemTrainingConfig
 from helpers.poems import (
     IGNORED,
     PoemWriter,
@@ -105,7 +105,7 @@ def test_what_is_left_in_the_folder(whole) -> None:
     assert (settings["steps"], settings["lr"], settings["poems"]) == (30, 1e-2, 12) and settings["weights"] > 1000
     writer = PoemWriter.from_pretrained(folder)
     assert same(weights(folder), weights(folder / "checkpoint-30"))  # the loss fell until the end
-    assert len(writer.write(["明月"], "5x4", n=2)) == 2
+    assert len(writer.write(["明月"], PoemOptions("5x4", n=2))) == 2
     fresh = tiny_t5(len(writer.tokenizer)).state_dict()
     assert not any(torch.equal(weight, fresh[name]) for name, weight in weights(folder).items())
 
