@@ -41,7 +41,8 @@ ROOT = Path(__file__).parents[2]
 CONFIG = PoemTrainingConfig(steps=30, batch_size=5, lr=1e-2, evaluate_every=10, patience=9, seed=3)
 
 
-EARLY = replace(CONFIG, steps=400, lr=3.0, patience=2, evaluate_every=2)  # its loss soon rises
+# Its loss soon rises, within the first epoch.
+EARLY = replace(CONFIG, steps=400, batch_size=2, lr=3.0, patience=2, evaluate_every=2)
 
 
 def begin(folder: Path, config: PoemTrainingConfig = CONFIG, resume: bool = False, train=TRAIN):
