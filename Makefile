@@ -20,7 +20,7 @@ app: $(APP)  ## the page: a photo in, poems and a card out
 	$(BIN)/python -m helpers.app
 
 test: $(TESTS) contracts  ## the contracts between the packages, and every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 notebooks: $(READY)  ## run all notebooks in place, top to bottom
 	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb

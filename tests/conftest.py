@@ -12,8 +12,20 @@ from PIL import Image
 os.environ["HF_HUB_OFFLINE"] = "1"  # read by huggingface_hub when it is first imported
 _datasets = tempfile.TemporaryDirectory()  # until Python ends
 os.environ["HF_DATASETS_CACHE"] = _datasets.name  # parquet files are unpacked there
+PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))  # set by -n: so many test at once
+if PROCESSES > 1:  # they share the cores, and so do the processes that they start; torch reads it when it is imported
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // PROCESSES)))
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # plain `pytest` does not put it there, `python -m pytest` does
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With -n: the tests of a file in one process, for they share what they set up; what takes longest begins first."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
+    if PROCESSES > 1:
+        items.sort(key=lambda item: (item.path.stem != "test_notebooks", item.path.parent.name != "whole"))
 
 
 @pytest.fixture(autouse=True)
