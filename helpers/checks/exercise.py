@@ -1,6 +1,6 @@
 """The exercises check themselves: each `check_...` prints "ok", or "not yet" with a hint, and never raises.
 
-A notebook calls `check_cosines(cosines)` right below the empty function, so that an unsolved notebook still runs
+A notebook calls `check_recall(recall)` right below the empty function, so that an unsolved notebook still runs
 from top to bottom.
 """
 
@@ -37,7 +37,7 @@ def exercise(title: str) -> Callable[[Callable], Callable[[Callable], None]]:
 
 
 def answer(fn: Callable, *inputs: object) -> object:
-    """The answer of `fn`; NotYet for the empty function."""
+    """The result of `fn(*inputs)`. Raises NotYet if the function is still empty."""
     result = fn(*inputs)
     if result is None or result is ...:
         raise NotYet("The function returns nothing so far: replace the `...`.")
@@ -45,23 +45,13 @@ def answer(fn: Callable, *inputs: object) -> object:
 
 
 def expect(condition: bool, hint: str) -> None:
+    """Raises NotYet with the hint unless the condition holds."""
     if not condition:
         raise NotYet(hint)
 
 
 def as_array(value: object, shape: tuple[int, ...]) -> np.ndarray:
+    """An array of floats of this shape. Raises NotYet for another shape."""
     array = np.asarray(value, dtype=float)
     expect(array.shape == shape, f"The result should have the shape {shape}, not {array.shape}.")
     return array
-
-
-# 01: CLIP
-
-
-# 02: Chinese CLIP
-
-
-# 03: the poem model
-
-
-# 04: the pipeline

@@ -37,13 +37,14 @@ def check_nucleus(fn: Callable) -> None:
     expect(got.shape == (5,), f"The result should have the shape (5,), not {tuple(got.shape)}.")
     expect(got.dtype == torch.bool, "Return booleans: True for what is kept.")
     kept = got.tolist()
+    expect(kept != [True, False, True, False, True], "That is the other way round: True for what is kept.")
     expect(kept[1], "The likeliest token is always kept.")
     expect(
         kept != [False, True, False, False, False],
         "0.5 alone is less than 0.75: the token that crosses the border is kept, too.",
     )
-    expect(kept != [True, True, True, False, False], "The tokens are not in order: sort by probability first.")
-    expect(kept != [True, False, True, True, True], "That is the other way round: True for what is kept.")
+    unsorted = [True, True, True, False, False], [True, True, True, True, False]  # without and with the border
+    expect(kept not in unsorted, "The tokens are not in order: sort by probability first.")
     expect(
         kept == [False, True, False, True, False], "For p = 0.75 the tokens 1 and 3 (0.5 + 0.3) are enough, no others."
     )
@@ -61,7 +62,7 @@ def check_forbid_used(fn: Callable) -> None:
     expect(torch.is_tensor(got) and got.shape == (2, 5), "Return a tensor of the shape of `scores`, (B, V).")
     expect(torch.equal(scores, before), "Leave the `scores` you are given as they are: write into a copy.")
     allowed = got.isfinite().tolist()
-    expect(not torch.equal(got, before), "The tokens of `input_ids` need the score -inf.")
+    expect(not all(map(all, allowed)), "The tokens of `input_ids` need the score -inf.")
     expect(
         allowed != [[True, False, False, False, True]] * 2,
         "Each row forbids its own tokens, not all of the batch's.",
@@ -115,6 +116,6 @@ def check_leaking_lines(fn: Callable) -> None:
     expect(float(fn(["山高月小"], ["月小山高", "山高月"])) == 0, "Same place, same length: an order is not a set.")
     rng = np.random.default_rng(0)
     many = ["".join(row) for row in rng.choice(list("山水风月花云春秋"), (22_000, 12))]
-    start = time.monotonic()
+    start = time.process_time()  # other work on the machine does not count
     fn(many[:20_000], many[20_000:])
-    expect(time.monotonic() - start < 5, "Right, but slow: put what lines can share into a set, and look it up.")
+    expect(time.process_time() - start < 5, "Right, but slow: put what lines can share into a set, and look it up.")

@@ -46,9 +46,7 @@ def add_picture_commands(commands: argparse._SubParsersAction) -> None:
         command.add_argument("images", nargs="+", metavar="IMAGE", help=PICTURES)
         command.add_argument("--profile", choices=("mini", "full"), default="mini")
         command.add_argument("--json", action="store_true", help="one JSON object a line")
-        command.add_argument(
-            "--batch-size", type=positive, default=BATCH, help=f"pictures at a time (default: {BATCH})"
-        )
+        command.add_argument("--batch-size", type=positive, default=BATCH, help="pictures at a time (default: 64)")
     add_wishes(poem.add_argument_group("the poem"))
     add_card_wishes(poem.add_argument_group("the card"))
     add_results(poem.add_argument_group("the results"))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from helpers.config import ASSETS, load_config
 from helpers.options import DEFAULT, DEFAULT_CARD, CardOptions, PoemOptions
 from helpers.pipeline.names import readable
-from helpers.storage import folder_digest, whole_file
+from helpers.storage import whole_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -47,6 +47,8 @@ class PoemJob:
 
         The batch size may change, as after one that did not fit the memory. `assets` has the TABLES.
         """
+        from helpers.storage import folder_digest  # brings NumPy, which --help has no need of
+
         config = load_config(self.profile)
         return {
             "keywords": self.keywords,

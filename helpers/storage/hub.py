@@ -30,7 +30,7 @@ def model_type(name: str | Path) -> str | None:
 
 
 def kind_of(name: str | Path, local_files_only: bool = False) -> str:
-    """The same for a model of `transformers`, by folder or hub id; ValueError if it can be neither.
+    """The same for a model of `transformers`, by folder or hub id; ValueError if it can be neither or is not found.
 
     `local_files_only`: of the hub's models, know those in its cache alone, and ask nobody.
     """
@@ -41,4 +41,7 @@ def kind_of(name: str | Path, local_files_only: bool = False) -> str:
         return kind
     from transformers import AutoConfig  # only for names of the hub
 
-    return AutoConfig.from_pretrained(name, local_files_only=local_files_only).model_type
+    try:
+        return AutoConfig.from_pretrained(name, local_files_only=local_files_only).model_type
+    except OSError as error:  # in several lines
+        raise ValueError(f"{name}: {' '.join(str(error).split())}") from error
