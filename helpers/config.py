@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import torch
 
 ASSETS = Path(__file__).parent / "assets"
+BATCH = 64  # pictures in memory at a time
 MODELS = Path(__file__).parent.parent / "models"  # where 03 puts what the reader trains
 
 

@@ -1,4 +1,4 @@
-"""Where on a photograph there is room for writing: the calmest place, found with integral images."""
+"""Room for writing on a photograph: the calmest place, found with integral images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def calmest_place(photo: Image.Image, size: Sequence[int], margin: int, palettes
 
     Args:
         photo: mode RGB, at least as large as `size` plus two margins.
-        palettes: whose inks may be used.
+        palettes: those with the inks that may be used.
     """
     scale = min(1.0, (AREA / (photo.width * photo.height)) ** 0.5)
     small = photo.resize([max(2, round(side * scale)) for side in photo.size], Image.Resampling.BOX, reducing_gap=2)
@@ -67,13 +67,13 @@ def _means(values: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def _inner(length: int, edge: int) -> slice:
-    """All but `edge` places at either end, but at least the middle one."""
+    """A slice of `length` places without `edge` at either end, but at least the middle one."""
     edge = min(edge, (length - 1) // 2)
     return slice(edge, length - edge)
 
 
 def _skin(photo: Image.Image) -> np.ndarray:
-    """How much the colour of each pixel speaks for a face, 0 to 1.
+    """(H, W), 0 to 1: the likeness of each pixel's colour to skin.
 
     1 in the box of Cb and Cr that Chai and Ngan (1999) give for skin of all complexions; less where much of the
     photograph has such colours, and nothing from two fifths on: that is an evening sky, sand, or autumn.

@@ -53,7 +53,7 @@ def poem_sheet(
     layout: str = "auto",
     theme: str = "auto",
 ) -> Sheet:
-    """What `poem_card` writes on: the ground, where photograph and text lie, the inks. Same arguments, same errors."""
+    """The card before the ink: ground, boxes of photograph and text, inks. Arguments and errors as for `poem_card`."""
     for name, value, names in (("layout", layout, LAYOUT_NAMES), ("theme", theme, THEME_NAMES)):
         if value not in names:
             raise ValueError(f"poem_card: no {name} {value!r}; there are {', '.join(names)}")

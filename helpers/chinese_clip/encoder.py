@@ -43,6 +43,16 @@ class ImageTextEncoder:
         self.backend = backend
         self.batch_size = batch_size
 
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the weights, or the number format, do."""
+        return self.backend.fingerprint
+
+    @property
+    def dim(self) -> int:
+        """Dimensions D of the space."""
+        return self.backend.dim
+
     @classmethod
     def from_pretrained(cls, name: str | Path, device: str = "auto", batch_size: int = 64) -> ImageTextEncoder:
         """Load a model of ours or a Chinese CLIP from a folder or, the latter, by its hub id."""

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from helpers.commands.lines import credit
 from helpers.commands.shared import (
-    BATCH,
     PictureReader,
     as_json,
     complain,
@@ -18,6 +17,7 @@ from helpers.commands.shared import (
     picture_names,
     positive,
 )
+from helpers.config import BATCH
 from helpers.options import DEFAULT, FORMS, LAYOUT_NAMES, THEME_NAMES, WAYS, PoemOptions, punctuated
 from helpers.pipeline import PoemJob, Row, card_paths, identity, keyword_records, marked_card_path, poem_blocks
 

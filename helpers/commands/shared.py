@@ -10,6 +10,7 @@ from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
+from helpers.config import BATCH
 from helpers.pipeline import identity, matches
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from helpers.pipeline import ImageToPoem
 
 Config = TypeVar("Config")  # a dataclass
-
-BATCH = 64  # pictures in memory at a time
 
 
 @cache

@@ -11,7 +11,7 @@ Read in this order:
     web_pairs: lists of pairs with the addresses of their pictures.
     fetch: one file from the web, with bounds on time and size.
     download: the pictures of such a list.
-    filtering: which of the pairs are worth learning from.
+    filtering: the pairs that are worth learning from.
 """
 
 import lazy_loader
@@ -19,7 +19,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "photos": ["MAX_SIDE", "ImageError", "load_image", "squash"],
+        "photos": ["MAX_SIDE", "PICTURE_SUFFIXES", "ImageError", "load_image", "squash"],
         "captions": [
             "DRAWN",
             "CaptionData",

@@ -42,7 +42,7 @@ def _csv_rows(path: Path) -> Iterable[tuple[str, str]]:
     delimiter = "|" if "|" in text.partition("\n")[0] else ","
     rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter)  # splitlines would cut captions at odd spaces
     columns = [column.strip() for column in next(rows)]
-    named = {"filename", "text"} <= set(columns)  # as download-images and filter-pairs have them
+    named = {"filename", "text"} <= set(columns)  # the columns of download-images and filter-pairs
     name, caption = (columns.index("filename"), columns.index("text")) if named else (0, -1)
     for row in rows:
         if len(row) == len(columns) > 1:  # the well-known csv of Flickr30k has one row with a column missing
@@ -53,7 +53,7 @@ def read_split_list(path: str | Path) -> dict[str, str]:
     """Picture name -> "train", "val" or "test".
 
     Reads Karpathy's json (`{"images": [{"filename": ..., "split": ...}]}`) and csv files with the columns filename
-    and split. What is called "restval" there trains.
+    and split. Karpathy's "restval" counts as "train".
     """
     text = Path(path).read_text(encoding="utf-8-sig")
     if Path(path).suffix == ".json":
@@ -66,11 +66,14 @@ def read_split_list(path: str | Path) -> dict[str, str]:
     return {row["filename"]: row["split"].replace("restval", "train") for row in rows}
 
 
-def in_split(names: Sequence[str], split: str, split_of: dict[str, str] | None) -> list[int]:
-    """Which pictures belong to `split`: by the list or, without one, 3% each for val and test by a hash of the name."""
-    if split_of is None:
-        split_of = {name: _hashed_split(name) for name in names}
-    return [i for i, name in enumerate(names) if split_of.get(name) == split]
+def in_split(names: Sequence[str], split: str, splits: dict[str, str] | None) -> list[int]:
+    """The numbers of the pictures in `split`, by `splits` (name -> split).
+
+    Without `splits` a hash of the name puts 3% each into val and test.
+    """
+    if splits is None:
+        splits = {name: _hashed_split(name) for name in names}
+    return [i for i, name in enumerate(names) if splits.get(name) == split]
 
 
 def _hashed_split(name: str) -> str:

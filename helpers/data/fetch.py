@@ -21,16 +21,16 @@ BACK_OFF = 0.5  # seconds before the first retry, then twice as long each time
 MAX_PAUSE = 30  # seconds, whatever a server asks for in Retry-After
 CHUNK = 1 << 16  # bytes
 USER_AGENT = "image-to-poem/0.1 (+https://github.com/image-to-poem/image-to-poem)"
-PASSING = {429, 500, 502, 503, 504}  # status codes that may be gone the next time
+TEMPORARY_STATUSES = {429, 500, 502, 503, 504}  # worth another attempt
 _ERRORS = (requests.RequestException, HTTPError, ValueError)  # odd addresses raise the latter two
 
 
 class Failure(Exception):
-    """Why a file could not be had, in one short line."""
+    """A file could not be had; the message is the reason, in one short line."""
 
 
-class Passing(Failure):
-    """Why not now; `pause` seconds later it may work."""
+class TemporaryFailure(Failure):
+    """A failure that may be gone in `pause` seconds."""
 
     def __init__(self, reason: str, pause: float = 0) -> None:
         super().__init__(reason)
@@ -41,11 +41,11 @@ class Passing(Failure):
 class Limits:
     timeout: float = 10  # seconds to connect, and to wait for the next byte
     deadline: float = 60  # seconds for a file, with all its retries (but for headers that come byte by byte)
-    retries: int = 3  # after a time-out, a lost connection, a body cut off, or a status code of PASSING
+    retries: int = 3  # after a time-out, a lost connection, a body cut off, or one of TEMPORARY_STATUSES
 
 
 def fetch_file(url: str, path: Path, limits: Limits) -> None:
-    """Write what is at `url` to `path`; raises Failure, and then `path` may hold a part of it.
+    """Write the file at `url` to `path`; raises Failure, and then `path` may hold a part of it.
 
     The retries are ours, not urllib3's: those are over before requests reads the body, and know no deadline.
     """
@@ -55,7 +55,7 @@ def fetch_file(url: str, path: Path, limits: Limits) -> None:
     for attempt in range(limits.retries + 1):
         try:
             return _receive(url, path, limits, end)
-        except Passing as failure:
+        except TemporaryFailure as failure:
             pause = max(BACK_OFF * 2**attempt, min(failure.pause, MAX_PAUSE))
             if attempt == limits.retries or time.monotonic() + pause >= end:
                 raise
@@ -83,8 +83,8 @@ def _receive(url: str, path: Path, limits: Limits, end: float) -> None:
 def _check_status(response: requests.Response) -> None:
     code = response.status_code
     status = f"{code} {responses.get(code, '')}".strip()
-    if code in PASSING:
-        raise Passing(status, _asked_pause(response.headers.get("Retry-After", "0")))
+    if code in TEMPORARY_STATUSES:
+        raise TemporaryFailure(status, _asked_pause(response.headers.get("Retry-After", "0")))
     if not 200 <= code < 300:
         raise Failure(status)
 
@@ -98,37 +98,37 @@ def _asked_pause(header: str) -> float:
 
 
 def _failure(error: Exception, limits: Limits) -> Failure:
-    """What requests raises, in words for a reader."""
-    cause = error.args[0] if error.args else error  # of urllib3
+    """An error of requests as a Failure, in words for a reader."""
+    cause = error.args[0] if error.args else error  # an error of urllib3
     cause = getattr(cause, "reason", cause)
     if isinstance(error, requests.TooManyRedirects):
         return Failure("too many redirects")
     if isinstance(error, requests.exceptions.SSLError):
         return Failure("no secure connection")
     if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):  # the second one in the body
-        return Passing(f"timed out after {limits.timeout:g} s")
+        return TemporaryFailure(f"timed out after {limits.timeout:g} s")
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return Passing("cut off")
+        return TemporaryFailure("cut off")
     if isinstance(cause, NameResolutionError):
-        return Passing("no such host")
+        return TemporaryFailure("no such host")
     if isinstance(cause, NewConnectionError):
-        return Passing("no connection")
+        return TemporaryFailure("no connection")
     if isinstance(error, requests.ConnectionError):
-        return Passing("connection lost")
+        return TemporaryFailure("connection lost")
     return Failure("not a valid address or answer")
 
 
-_of_thread = threading.local()
+_thread_local = threading.local()
 
 
 def _session() -> requests.Session:
-    """One for each thread: requests does not promise that threads can share one."""
-    if not hasattr(_of_thread, "session"):
-        session = _of_thread.session = requests.Session()
+    """This thread's own session: requests does not promise that threads can share one."""
+    if not hasattr(_thread_local, "session"):
+        session = _thread_local.session = requests.Session()
         session.headers["User-Agent"] = USER_AGENT
         session.max_redirects = MAX_REDIRECTS
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # else a million hosts' cookies add up
-    return _of_thread.session
+    return _thread_local.session
 
 
 @contextmanager

@@ -19,28 +19,37 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from helpers.characters import is_han
+from helpers.characters import is_han, mostly
+from helpers.config import BATCH
 from helpers.data.photos import ImageError, load_image
 from helpers.data.web_pairs import PairFile, write_rows
 from helpers.storage import cached, digest
 
-if TYPE_CHECKING:
-    from helpers.chinese_clip import ImageTextEncoder
-
-BATCH = 64  # pictures in memory at a time
+ALPHABETS = {"zh": is_han, "en": str.isascii, "any": str.isalpha}  # tests for a letter of each language
 _URL = re.compile(r"https?:|www\.|[a-z0-9-]\.(?:com|cn|net|org)(?![a-z0-9])", re.IGNORECASE)
 _CODE = re.compile(r"[a-z_.#/-]*\d[\w.#/-]*", re.IGNORECASE | re.ASCII)  # 13800000000, IMG_2041.jpg
 
 
+class PairEncoder(Protocol):
+    """An image-text model that measures pairs; its embeddings have unit norm."""
+
+    @property
+    def fingerprint(self) -> str: ...  # changes when the weights do
+
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray: ...  # (N, D)
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray: ...  # (M, D)
+
+
 @dataclass(frozen=True)
 class Rules:
-    """What a pair must be like; the defaults are for Chinese captions of photographs."""
+    """Limits for a pair; the defaults are for Chinese captions of photographs."""
 
     language: str = "zh"  # "zh", "en" or "any"
     min_side: int = 64  # pixels
@@ -50,24 +59,22 @@ class Rules:
     max_repeats: int = 10  # pictures with the same text, and texts with the same picture
 
     def text_fault(self, text: str) -> str:
-        """Why this is no caption; "" if it may be one."""
+        """The reason against a text as a caption; "" if there is none."""
         text = unicodedata.normalize("NFKC", text)  # full-width letters and digits count like the others
-        letters = [char for char in text if char.isalpha()]
         if len(text) < self.min_chars:
             return "text too short"
         if len(text) > self.max_chars:
             return "text too long"
         if _URL.search(text):
             return "text with a url"
-        if not letters or 2 * sum(map(len, _CODE.findall(text))) > len("".join(text.split())):
+        if not any(map(str.isalpha, text)) or 2 * sum(map(len, _CODE.findall(text))) > len("".join(text.split())):
             return "text of digits or codes"
-        own = {"zh": is_han, "en": str.isascii, "any": str.isalpha}[self.language]
-        if 2 * sum(map(own, letters)) < len(letters):
+        if not mostly(text, ALPHABETS[self.language]):
             return f"text not in {self.language}"
         return ""
 
     def picture_fault(self, picture: Image.Image) -> str:
-        """Why this is no picture to learn from; "" if it may be one."""
+        """The reason against a picture to learn from; "" if there is none."""
         short, long = sorted(picture.size)
         if long > self.max_aspect * short:
             return "picture too elongated"
@@ -81,7 +88,7 @@ def filter_pairs(
     folder: Path,
     out: Path,
     rules: Rules,
-    encoder: ImageTextEncoder | None = None,
+    encoder: PairEncoder | None = None,
     drop_lowest: float = 0.1,
 ) -> Counter[str]:
     """Write the good pairs to `out`, the others with the column reason to <stem of out>_rejected.csv beside it.
@@ -119,71 +126,72 @@ def filter_pairs(
 
     out.parent.mkdir(parents=True, exist_ok=True)
     write_rows(out, pairs.columns, (row.values() for row in rows(kept=True)))
-    columns = dict.fromkeys([*pairs.columns, "reason"])  # which a list that was rejected once has already
+    columns = dict.fromkeys([*pairs.columns, "reason"])  # a list that was rejected once has it already
     write_rows(rejected, list(columns), (row.values() for row in rows(kept=False)))
     return Counter(sieve.reasons)
 
 
-class Look(NamedTuple):
-    """What is to be known of a picture file."""
+class InspectedFile(NamedTuple):
+    """A picture file after its check."""
 
     fault: str  # "": none
-    digest: bytes = b""  # of the file
-    picture: Image.Image | None = None  # if it is asked for
+    digest: bytes = b""  # SHA-256 of the file's bytes
+    picture: Image.Image | None = None  # the decoded picture, on request
 
 
-def look_at(folder: Path, rules: Rules, keep: bool, name: str) -> Look:
-    """Read and decode one file; `keep` the decoded picture."""
+def inspect_file(folder: Path, rules: Rules, keep: bool, name: str) -> InspectedFile:
+    """Read, decode and check one file; `keep` the decoded picture."""
     path = folder / name
     if not os.path.isfile(path):  # unlike Path.is_file, it takes any name
-        return Look("picture missing")
+        return InspectedFile("picture missing")
     try:
         picture = load_image(path)
     except ImageError:
-        return Look("picture unreadable")
+        return InspectedFile("picture unreadable")
     content = hashlib.sha256(path.read_bytes()).digest()
-    return Look(rules.picture_fault(picture), content, picture if keep else None)
+    return InspectedFile(rules.picture_fault(picture), content, picture if keep else None)
 
 
 class Sieve:
     """N pairs of which the worse ones are rejected, step by step; a step does not see what an earlier one rejected."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
-        self.pairs = pairs  # text, name of the picture
+        self.pairs = pairs  # (text, name of the picture) each
         self.texts = [text for text, _ in pairs]
-        self.reasons = [""] * len(pairs)  # why a pair is rejected; "": it is not
-        self.digests = [b""] * len(pairs)  # of the picture files
+        self.reasons = [""] * len(pairs)  # against each pair; "": none, it stays
+        self.digests = [b""] * len(pairs)  # SHA-256 of each pair's picture file
         self.cosines = np.zeros(len(pairs), dtype=np.float32)
 
-    def left(self) -> list[int]:
+    def remaining(self) -> list[int]:
+        """The numbers of the pairs that are not rejected."""
         return [i for i, reason in enumerate(self.reasons) if not reason]
 
     def reject_texts(self, rules: Rules) -> None:
         self.reasons = [rules.text_fault(text) for text in self.texts]
 
-    def reject_pictures(self, folder: Path, rules: Rules, encoder: ImageTextEncoder | None) -> None:
+    def reject_pictures(self, folder: Path, rules: Rules, encoder: PairEncoder | None) -> None:
         """Each file is decoded once, and the cosines of its pairs are computed while it is in memory."""
         pairs_of = defaultdict(list)
-        for i in self.left():
+        for i in self.remaining():
             pairs_of[self.pairs[i][1]].append(i)
-        look = partial(look_at, folder, rules, encoder is not None)
+        inspect = partial(inspect_file, folder, rules, encoder is not None)
         names, progress = iter(pairs_of), tqdm(total=len(pairs_of), desc="look", unit="picture")
         with ThreadPoolExecutor(os.cpu_count()) as pool, progress:
             while block := list(islice(names, BATCH)):
-                looks = [(seen, pairs_of[name]) for name, seen in zip(block, pool.map(look, block), strict=True)]
-                for seen, pairs in looks:
+                files = list(zip(pool.map(inspect, block), (pairs_of[name] for name in block), strict=True))
+                for file, pairs in files:
                     for i in pairs:
-                        self.reasons[i], self.digests[i] = seen.fault, seen.digest
-                good = [(seen.picture, pairs) for seen, pairs in looks if not seen.fault]
+                        self.reasons[i], self.digests[i] = file.fault, file.digest
+                good = [(file.picture, pairs) for file, pairs in files if not file.fault]
                 if encoder and good:
                     self._measure(encoder, good)
                 progress.update(len(block))
 
-    def _measure(self, encoder: ImageTextEncoder, pictures: Sequence[tuple[Image.Image, list[int]]]) -> None:
+    def _measure(self, encoder: PairEncoder, pictures: Sequence[tuple[Image.Image, list[int]]]) -> None:
         """The cosine of each picture and of the texts that are paired with it, kept for a run that is started again."""
-        rows, pairs = zip(*((row, i) for row, (_, of) in enumerate(pictures) for i in of), strict=True)
+        rows, pairs = zip(*((row, i) for row, (_, own) in enumerate(pictures) for i in own), strict=True)
         texts = [self.texts[i] for i in pairs]  # (M,)
-        key = digest([encoder.backend.fingerprint, *(self.digests[i].hex() for i in pairs), *texts])
+        key = digest([encoder.fingerprint, *(self.digests[i].hex() for i in pairs), *texts])
 
         def compute() -> np.ndarray:
             image_embeds = encoder.encode_images([picture for picture, _ in pictures])[list(rows)]  # (M, D)
@@ -194,24 +202,26 @@ class Sieve:
     def reject_repeats(self, most: int) -> None:
         """Boilerplate, which stands under many pictures, and placeholders, which stand over many texts."""
         pictures_of, texts_of = defaultdict(set), defaultdict(set)
-        for i in self.left():
+        for i in self.remaining():
             pictures_of[self.texts[i]].add(self.digests[i])
             texts_of[self.digests[i]].add(self.texts[i])
-        for i in self.left():
+        for i in self.remaining():
             if len(pictures_of[self.texts[i]]) > most:
                 self.reasons[i] = f"text of more than {most} pictures"
             elif len(texts_of[self.digests[i]]) > most:
                 self.reasons[i] = f"picture of more than {most} texts"
 
     def reject_duplicates(self) -> None:
+        """Pairs of the same file and the same text, but for the first of them."""
         seen = set()
-        for i in self.left():
+        for i in self.remaining():
             pair = (self.digests[i], self.texts[i])
             if pair in seen:
                 self.reasons[i] = "the same as an earlier pair"
             seen.add(pair)
 
     def reject_lowest(self, share: float) -> None:
-        left = self.left()
-        for i in sorted(left, key=lambda i: self.cosines[i])[: round(share * len(left))]:
+        """The share (0 to 1) of the remaining pairs with the lowest cosines."""
+        remaining = self.remaining()
+        for i in sorted(remaining, key=lambda i: self.cosines[i])[: round(share * len(remaining))]:
             self.reasons[i] = "picture and text far apart"

@@ -1,4 +1,4 @@
-"""Which words, and which lines of classical verse, a picture shows.
+"""Words, and lines of classical verse, for a picture.
 
 The vocabulary of poetic imagery is encoded once. A picture's cosines are calibrated against reference pictures and
 thinned of near-synonyms; the same space answers with whole lines from an index.

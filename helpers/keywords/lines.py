@@ -46,7 +46,7 @@ def parse_lines(text: str) -> list[Line]:
 
 def encode_lines(encoder: ImageTextEncoder, lines: Sequence[Line]) -> np.ndarray:
     """Lines -> (L, D) float32, unit norm. Each block is kept in the cache, so a killed run goes on where it was."""
-    embeds = np.empty((len(lines), encoder.backend.dim), dtype=np.float32)
+    embeds = np.empty((len(lines), encoder.dim), dtype=np.float32)
     with tqdm(total=len(lines), desc="lines", unit="line", disable=len(lines) <= BLOCK) as bar:
         for start in range(0, len(lines), BLOCK):
             block = [line.text for line in lines[start : start + BLOCK]]

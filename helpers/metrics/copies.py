@@ -1,4 +1,4 @@
-"""Does it copy? What of a poem stands, word for word, in the poems a model was trained on."""
+"""Copies: the parts of a poem that stand, word for word, in the poems a model was trained on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TrainingText:
         return sum(found) / len(found)
 
     def copy_lengths(self, poems: Iterable[Sequence[str]]) -> Counter[int]:
-        """How many lines have a longest copied piece of 0, 1, 2 ... characters."""
+        """Length of the longest copied piece, in characters -> number of lines with it."""
         return Counter(len(self.longest_copy(line)) for poem in poems for line in poem)
 
 

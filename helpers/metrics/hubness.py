@@ -2,7 +2,7 @@
 
 Radovanović et al. 2010, "Hubs in Space", JMLR 11, section 4: in many dimensions a few points are among the nearest of
 very many others. The corrections here look at a bank of queries that are not the ones being answered, training captions
-say, and take from each item what it scores with everybody (Bogolin et al. 2022, "Cross Modal Retrieval with Querybank
+say, and take from each item its score with everybody (Bogolin et al. 2022, "Cross Modal Retrieval with Querybank
 Normalisation", section 3).
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 
 
 def k_occurrence(scores: np.ndarray, k: int = 10) -> np.ndarray:
-    """How often each item is among the k best of a query: scores (Q, N) -> counts (N,), whose mean is Q * k / N."""
+    """Number of queries that have an item among their k best: scores (Q, N) -> counts (N,), of mean Q * k / N."""
     k = min(k, scores.shape[1])
     nearest = np.argpartition(-scores, k - 1, axis=1)[:, :k]  # (Q, k)
     return np.bincount(nearest.ravel(), minlength=scores.shape[1])

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from helpers.config import BATCH
 from helpers.options import DEFAULT, PoemOptions
 from helpers.pipeline.names import readable
 from helpers.storage import folder_digest, whole_file
@@ -40,7 +41,7 @@ class PoemJob:
     options: PoemOptions = DEFAULT
     layout: str = "auto"  # of the cards
     theme: str = "auto"
-    batch_size: int = 64
+    batch_size: int = BATCH
 
     def settings(self, cards: Path | None = None) -> dict:
         """What makes two runs the same job, with the folder of the cards if there are to be any.

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")  # what is taken from a folder
+from helpers.data import PICTURE_SUFFIXES
 
 
 def matches(name: str) -> list[str]:
@@ -20,7 +20,7 @@ def matches(name: str) -> list[str]:
     """
     path = os.path.expanduser(name)
     if os.path.isdir(path):
-        found = [file for file in files_below(path) if file.lower().endswith(SUFFIXES)]
+        found = [file for file in files_below(path) if file.lower().endswith(PICTURE_SUFFIXES)]
     elif glob.has_magic(path) and not os.path.lexists(path):  # a file may well be called "lake [1].jpg"
         found = glob.glob(path, recursive=True)
     else:

@@ -1,4 +1,4 @@
-"""Which poems are too much alike, and splits in which what is measured has not been learnt by heart.
+"""Poems that are too much alike, and splits in which no test poem can have been learnt by heart.
 
 Classical poems come down to us in variants, and a random split puts one variant into training and the other into the
 test. Here two poems are alike if two of their lines are, and two lines are if they differ in one character at most.
@@ -37,7 +37,7 @@ class LineVariants:
         self._count += 1
 
     def holds(self, poem: Quatrain) -> bool:
-        """Whether one of the poems is so much like this one."""
+        """True if one of the poems is so much like this one."""
         alike: Counter[int] = Counter()
         for line in set(poem.lines):
             alike.update({owner for pattern in patterns(line) for owner in self._owners.get(pattern, ())})

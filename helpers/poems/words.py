@@ -1,4 +1,4 @@
-"""The words inside a poem: what its keywords can be, where a corpus gives none."""
+"""The words inside a poem: its possible keywords, for a corpus that gives none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from helpers.poems.corpus import Quatrain
 
-SINGLE = 0.15  # of the keywords are single characters: CCPC has such keywords too
+SINGLE = 0.15  # the share of keywords cut to one character: CCPC has such keywords too
 
 
 def words_of(line: str) -> list[str]:
@@ -24,7 +24,7 @@ def segment(line: str, counts: Counter[str]) -> list[str]:
 
 
 def count_words(poems: Iterable[Quatrain]) -> Counter[str]:
-    """How often each two-character word candidate occurs in a corpus."""
+    """Two-character word candidate -> number of its occurrences in a corpus."""
     return Counter(word for poem in poems for line in poem.lines for word in words_of(line))
 
 

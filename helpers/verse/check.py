@@ -20,12 +20,12 @@ ANY = "？"  # a place at which any character may stand
 
 
 def tone_pattern(line: str) -> str:
-    """Of 千里江陵一日还 "平仄平平仄仄平"; 中 stands for characters that can be both, ? for unknown ones."""
+    """The tones of a line: 千里江陵一日还 -> "平仄平平仄仄平"; 中 for a character with both, ? for an unknown one."""
     return "".join("中" if len(found := tones(char)) == 2 else "".join(found) or "?" for char in line)
 
 
 def in_tonal_order(poem: Poem, first: str) -> bool:
-    """Whether 平 and 仄 keep their order in the lines so far, if character 2 of line 1 is `first` of the two.
+    """True if 平 and 仄 keep their order in the lines so far, with `first` the tone of character 2 of line 1.
 
     Characters 2, 4, 6 alternate, couplets oppose each other (对), the second takes up the first (粘): the tone of one
     character settles all others. Those with both tones, or in no table, pass.

@@ -1,4 +1,4 @@
-"""What a line must contain, on request: a given word anywhere, a given character at its head (藏头诗, an acrostic).
+"""Wishes for a line, enforced: one word anywhere in it, or one character at its head (藏头诗, an acrostic).
 
 Lexically constrained decoding (Hokamp and Liu 2017) in its simplest form: the model is free as long as the word still
 fits behind what comes next, and loses its choice at the last place where it does.
@@ -62,7 +62,7 @@ class KeywordConstraint(LogitsProcessor):
         """(V,) the tokens after which the word can still come, or with which it does."""
         v, word, earlier = self.vocabulary, self.words[prompt], self.earlier[prompt]
         line = "".join(v.texts[i] for i in ids if i < len(v.texts))
-        others = ~self.needed[prompt]  # what neither this word nor a later one needs
+        others = ~self.needed[prompt]  # tokens that neither this word nor a later one needs
         spelling = self.spelling.get(word, [])
         if not spelling or word in line:
             return others
@@ -70,7 +70,7 @@ class KeywordConstraint(LogitsProcessor):
         rest = "".join(v.texts[i] for i in spelling[begun:])
         allowed = others & self._leaves_room(prompt, line, word)
         allowed[spelling[begun]] = self.rules.admit(earlier, line + rest)
-        # A bare word mark is no character: what can still come before it can still come after it.
+        # A bare word mark is no character: every token that may come now may also come after it.
         return allowed | v.blank if allowed.any() else others
 
     def _leaves_room(self, prompt: int, line: str, word: str) -> Tensor:
@@ -106,6 +106,6 @@ class AcrosticConstraint(LogitsProcessor):
         begun = [any(self.texts[i] for i in row if i < size) for row in input_ids[:, 1:].tolist()]
         wanted = torch.nn.functional.pad(self.wanted, (0, scores.shape[1] - size)).to(device)  # (W,)
         only = scores.masked_fill(~wanted, -torch.inf)
-        # Where all that begin so were forbidden: the character by itself.
+        # A row in which all tokens with this beginning were forbidden gets the character by itself.
         only[only.isneginf().all(1), self.whole] = 0.0
         return torch.where(torch.tensor(begun, device=device)[:, None], scores, only)

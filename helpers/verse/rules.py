@@ -1,7 +1,8 @@
 """The rules of a quatrain for a line that is still being written: may a word stand here?
 
-`VerseConstraint` and `ToneConstraint` forbid single tokens. A word of two tokens can pass with its first and fail with
-its second, and leaves half a word behind: whoever wants to place whole words asks here, before the first.
+The constraints (`helpers.verse.constraint`, `helpers.verse.tone_constraint`) forbid single tokens. A word of two tokens
+can pass with its first and fail with its second, and leaves half a word behind: to place a whole word, ask here before
+its first token.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from helpers.verse.rhymes import level_groups, level_rhymes, tones
 
 @dataclass(frozen=True)
 class VerseRules:
-    """What the lines of a poem have to keep to; the same switches as those of `PoemWriter.write_batch`."""
+    """The rules that the lines of a poem keep, each with a switch."""
 
     line_length: int
     rhyme: bool = True
@@ -23,7 +24,7 @@ class VerseRules:
     tone: bool = True
 
     def admit(self, earlier: Sequence[str], line: str, firsts: str = "平仄") -> bool:
-        """Whether `line`, finished or not, can follow the `earlier` lines (at most three); ？ is any character.
+        """True if `line`, finished or not, can follow the `earlier` lines (at most three); ？ is any character.
 
         `firsts`: the tones that character 2 of line 1 may have, which settle the order of all others.
         """
@@ -36,9 +37,10 @@ class VerseRules:
         )
 
     def gaps(self, earlier: Sequence[str], line: str, word: str, first: str) -> list[int]:
-        """After how many further characters `word` can follow `line`, if character 2 of line 1 has the tone `first`.
+        """The numbers k of further characters after which `word` can follow `line`.
 
-        All k for which `admit` takes line + k times ？ + word; what does not depend on k is asked once.
+        `admit` takes line + k times ？ + word. `first`: the tone of character 2 of line 1. Rules that do not depend on
+        k are asked once.
         """
         left = self.line_length - len(line) - len(word)
         if left < 0 or (self.tone and not in_tonal_order([*earlier, line], first)):
@@ -55,7 +57,7 @@ class VerseRules:
 
 
 def may_end(earlier: Sequence[str], char: str) -> bool:
-    """Whether `char` can end the line behind `earlier`: 2 a level rhyme, 3 oblique, 4 rhyming with 2, 1 anything."""
+    """True if `char` can end the line after `earlier`: 2 a level rhyme, 3 oblique, 4 rhyming with 2, 1 anything."""
     if len(earlier) == 1:
         return bool(level_groups(char))
     if len(earlier) == 2:
