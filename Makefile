@@ -9,8 +9,9 @@ READY  := $(VENV)/.ready
 BIN    := $(VENV)/bin
 APP    := $(VENV)/.app
 TESTS  := $(VENV)/.tests
+COLAB  := .venv-colab
 
-.PHONY: poem app test notebooks lab bench assets lint clean
+.PHONY: poem app test notebooks colab lab bench assets lint contracts clean
 
 poem: $(READY)  ## a quatrain and a card for IMAGE (default: a sample photo)
 	@$(BIN)/python -m helpers poem "$(IMAGE)" --form $(FORM) --card out
@@ -18,17 +19,20 @@ poem: $(READY)  ## a quatrain and a card for IMAGE (default: a sample photo)
 app: $(APP)  ## the page: a photo in, poems and a card out
 	$(BIN)/python -m helpers.app
 
-test: $(TESTS)  ## every test
-	$(BIN)/python -m pytest
+test: $(TESTS) contracts  ## the contracts between the packages, and every test
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 notebooks: $(READY)  ## run all notebooks in place, top to bottom
 	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 
+colab: $(COLAB)/.ready  ## run all notebooks beside the versions that Colab has
+	$(COLAB)/bin/python tests/whole/colab.py
+
 lab: $(READY)  ## open the notebooks
 	$(BIN)/python -m jupyter lab notebooks
 
-bench: $(READY)  ## the figures of the README (needs DATA)
-	$(BIN)/python -m benchmarks.latency
+bench: $(READY)  ## the figures of benchmarks/README.md (needs DATA)
+	$(BIN)/python -m benchmarks.pipeline --latency --rounds 10
 	$(BIN)/python -m benchmarks.chinese_clip --data $(DATA)
 	$(BIN)/python -m benchmarks.clip --data $(DATA)/flickr8k
 	$(BIN)/python -m benchmarks.keywords --data $(DATA)
@@ -46,12 +50,15 @@ assets: $(READY)  ## train the embedded models again (needs DATA, see recipes/RE
 	$(BIN)/python -m pip install --quiet --editable '.[train]'
 	bash recipes/make_assets.sh "$(DATA)" "$(RUNS)" $(BIN)/python
 
-lint: $(READY)
+lint: contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+contracts: $(READY)  # says nothing where all are kept
+	@report=$$($(BIN)/lint-imports) || { echo "$$report"; exit 1; }
+
 clean:
-	rm -rf $(VENV) out build *.egg-info
+	rm -rf $(VENV) $(COLAB) out build *.egg-info
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -60,6 +67,11 @@ $(READY): pyproject.toml constraints.txt
 
 $(APP): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[app]'
+	@touch $@
+
+$(COLAB)/.ready: constraints-colab.txt
+	$(PYTHON) -m venv --clear $(COLAB)
+	$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check --requirement constraints-colab.txt
 	@touch $@
 
 # A test reads the vocabulary in cn_clip; it is never imported, and what it says it needs does not build.

@@ -55,7 +55,7 @@ def retrieval(encoder: ImageTextEncoder, parquet: Path, image_embeds: np.ndarray
 
 
 def stored_embeds(path: Path | None) -> np.ndarray | None:
-    """Whole-picture embeddings (N, D) of a file of training/teacher_features.py."""
+    """Whole-picture embeddings (N, D) of a file of recipes/image_text/teacher_features.py."""
     return None if path is None else load_file(path)["image_embeds"][:, 0].astype(np.float32)
 
 

@@ -16,32 +16,33 @@ import argparse
 import json
 import multiprocessing
 import os
-import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.timing import peak_mib, timed
 from helpers.clip import (
-    CROP_ROOM,
-    CLIPBundle,
-    FeaturePairs,
+    ContrastiveTask,
+    FineTuneTask,
+    FrozenTask,
     PairBatches,
-    PicturePairs,
     ProjectionHeads,
-    cached_features,
     contrastive_loss,
+    from_backbones,
 )
+from helpers.clip import Setting as ClipSetting
 from helpers.config import pick_device, pick_dtype, seed_everything
-from helpers.data import load_captions, squashed
+from helpers.data import Splits, load_captions
 from helpers.options import TrainingConfig
-from helpers.training import fit, make_accelerator, parameter_groups
+from helpers.training import fit, make_accelerator
 
 Figures = dict[str, float]
 
@@ -53,7 +54,7 @@ class Setting:
         seed_everything(0)
         self.device = pick_device()
         self.data = load_captions(args.data, "train").first(args.pictures)
-        self.bundle = CLIPBundle.from_backbones(args.image_weights, args.text_model, image_size=image_size)
+        self.model, self.processor = from_backbones(args.image_weights, args.text_model, image_size)
         self.config = TrainingConfig(epochs=args.epochs, batch_size=args.batch_size, captions_per_image=2)
         counts = [len(captions) for captions in self.data.captions]
         self.batches = PairBatches(counts, args.batch_size, self.config.captions_per_image, seed=0)
@@ -62,14 +63,14 @@ class Setting:
         """Decoded and tokenized again each time, as a Dataset does that opens the file in __getitem__."""
         self.batches.start_at(epoch)
         for pairs in self.batches:
-            pixels = self.bundle.pixels([self.data.pictures[pair.picture] for pair in pairs]).contiguous()
-            tokens = self.bundle.tokens([self.data.captions[pair.picture][pair.caption] for pair in pairs])
-            yield {name: tensor.to(self.device) for name, tensor in {"pixels": pixels, **tokens}.items()}
+            pixels = self.processor.pixel_values([self.data.pictures[pair.picture] for pair in pairs]).contiguous()
+            tokens = self.processor.tokens([self.data.captions[pair.picture][pair.caption] for pair in pairs])
+            yield {name: tensor.to(self.device) for name, tensor in {"pixel_values": pixels, **tokens}.items()}
 
 
 def frozen_plain(setting: Setting, fast: bool) -> Figures:
     """Both towers for every batch; gradients only for the heads."""
-    model = setting.bundle.model.to(setting.device).train()
+    model = setting.model.to(setting.device).train()
     if fast:
         model.to(memory_format=torch.channels_last)
     heads = ProjectionHeads(model)
@@ -79,7 +80,7 @@ def frozen_plain(setting: Setting, fast: bool) -> Figures:
     def epoch(number: int) -> None:
         for batch in setting.plain_batches(number):
             with torch.no_grad(), torch.autocast(setting.device, dtype, enabled=fast):
-                image_features = model.image.features(batch.pop("pixels"))
+                image_features = model.image.features(batch.pop("pixel_values"))
                 text_features = model.text.features(**batch)
             embeds = heads(image_features.float(), text_features.float())
             step(optimizer, contrastive_loss(*embeds, heads.logit_scale))
@@ -89,18 +90,12 @@ def frozen_plain(setting: Setting, fast: bool) -> Figures:
 
 def frozen_ours(setting: Setting) -> Figures:
     """The features of every picture and caption once, and then the heads on them."""
-    started = time.perf_counter()
-    data = squashed(setting.data, setting.bundle.config.image_size)
-    features = cached_features(setting.bundle, data, "en", setting.device, setting.config.captions_per_image)
-    caching = time.perf_counter() - started
-    heads = ProjectionHeads(setting.bundle.model)
-    figures = timed_fit(setting, heads, [(heads.parameters(), setting.config.head_lr)], FeaturePairs(*features))
-    return figures | {"caching_seconds": caching, "seconds": figures["seconds"] + caching}
+    return timed_task(setting, FrozenTask)
 
 
 def fine_tuning_plain(setting: Setting) -> Figures:
     """Everything in float32 and torch's usual memory format."""
-    model = setting.bundle.model.to(setting.device).train()
+    model = setting.model.to(setting.device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=setting.config.text_lr)
 
     def epoch(number: int) -> None:
@@ -111,36 +106,32 @@ def fine_tuning_plain(setting: Setting) -> Figures:
 
 
 def fine_tuning_ours(setting: Setting) -> Figures:
-    """`helpers.clip.training.fine_tune` without its validation."""
+    """`helpers.clip.fine_tune` without its validation."""
+    figures = timed_task(setting, FineTuneTask)
+    return figures | matmul_share(setting, figures)
+
+
+def timed_task(setting: Setting, task_class: type[ContrastiveTask]) -> Figures:
+    """A task of ours: what it computes beforehand, then an epoch at a time, measured by its (empty) validation."""
+    ends: list[float] = []
+
+    class TimedTask(task_class):
+        def validate(self) -> dict[str, float]:
+            ends.append(time.perf_counter())
+            return {}
+
+    splits = Splits(setting.data, setting.data.first(1))
     started = time.perf_counter()
-    data = squashed(setting.data, round(setting.bundle.config.image_size * CROP_ROOM))
-    caching = time.perf_counter() - started
-    model = setting.bundle.model.to(memory_format=torch.channels_last)
-    if setting.device == "cpu":
-        model.text.backbone.set_attn_implementation("eager")
-    pairs = PicturePairs(setting.bundle, data.pictures, data.captions)
-    figures = timed_fit(setting, model, [(model.parameters(), setting.config.text_lr)], pairs)
-    return figures | {
-        "caching_seconds": caching,
-        "seconds": figures["seconds"] + caching,
-        **matmul_share(setting, figures),
-    }
-
-
-def timed_fit(setting: Setting, model: torch.nn.Module, parts: list, pairs: torch.utils.data.Dataset) -> Figures:
-    """`helpers.training.loop.fit`, an epoch at a time measured by its (empty) validation."""
-    ends = [time.perf_counter()]
-
-    def validate() -> dict[str, float]:
-        ends.append(time.perf_counter())
-        return {}
-
-    groups = parameter_groups(parts, setting.config.weight_decay)
-    accelerator = make_accelerator()
+    task = TimedTask(
+        ClipSetting(setting.model, setting.processor, splits, setting.config, setting.device, setting.batches)
+    )
+    ends.append(time.perf_counter())
+    caching = ends[0] - started
     with tempfile.TemporaryDirectory() as folder:
-        fit(accelerator, model, groups, pairs, setting.batches, setting.config, validate, Path(folder))
+        fit(make_accelerator(), task, setting.config, Path(folder))
         ends[-1] = time.perf_counter()  # the last checkpoint is part of the work
-    return epoch_figures(np.diff(ends), setting)
+    figures = epoch_figures(np.diff(ends), setting)
+    return figures | {"caching_seconds": caching, "seconds": figures["seconds"] + caching}
 
 
 def step(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
@@ -150,14 +141,7 @@ def step(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
 
 
 def timed_epochs(epoch: Callable[[int], None], setting: Setting) -> Figures:
-    seconds = []
-    for number in range(setting.config.epochs):
-        started = time.perf_counter()
-        epoch(number)
-        if setting.device == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - started)
-    return epoch_figures(seconds, setting)
+    return epoch_figures([timed(partial(epoch, number))[0] for number in range(setting.config.epochs)], setting)
 
 
 def epoch_figures(seconds: list[float], setting: Setting) -> Figures:
@@ -169,7 +153,7 @@ def epoch_figures(seconds: list[float], setting: Setting) -> Figures:
 
 def matmul_share(setting: Setting, figures: Figures) -> Figures:
     """Floating-point operations a second of the training steps over those of a large matrix product."""
-    model, dtype = setting.bundle.model, pick_dtype(setting.device)
+    model, dtype = setting.model, pick_dtype(setting.device)
     batch = next(setting.plain_batches(0))
     model.to(setting.device)
     with FlopCounterMode(display=False) as counter, torch.autocast(setting.device, dtype):
@@ -181,14 +165,7 @@ def matmul_share(setting: Setting, figures: Figures) -> Figures:
 def matmul_rate(device: str, dtype: torch.dtype, side: int = 4096, repeats: int = 5) -> float:
     """Operations a second of a product of two square matrices, the best of a few."""
     a, b = torch.randn(2, side, side, device=device, dtype=dtype)
-    best = np.inf
-    for _ in range(repeats):
-        started = time.perf_counter()
-        a @ b
-        if device == "cuda":
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - started)
-    return 2 * side**3 / best
+    return 2 * side**3 / min(timed(lambda: a @ b)[0] for _ in range(repeats))
 
 
 LOOPS: dict[str, tuple[str, Callable[[Setting], Figures]]] = {
@@ -207,11 +184,7 @@ def measure(name: str, args: argparse.Namespace) -> Figures:
         size, loop = LOOPS[name]
         setting = Setting(args, getattr(args, size))
         figures = loop(setting)
-        if setting.device == "cuda":
-            peak = torch.cuda.max_memory_allocated() / 2**20
-        else:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-        return {**{k: round(v, 4) for k, v in figures.items()}, "peak_MiB": round(peak)}
+        return {**{k: round(v, 4) for k, v in figures.items()}, "peak_MiB": peak_mib()}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What the cosine filter of filter-pairs finds: captions exchanged on purpose, at two shares of what it drops.
+"""Captions that the cosine filter of filter-pairs finds: those exchanged on purpose, at two shares of what it drops.
 
     python -m benchmarks.filtering --flickr data/flickr8k/train.parquet
     python -m benchmarks.filtering --flickr data/flickr8k/val.parquet

@@ -1,4 +1,4 @@
-"""How much of a hub each picture and each caption of Flickr8k-CN is, and what three corrections gain.
+"""Hubs among the pictures and captions of Flickr8k-CN, and the gain of three corrections.
 
     python -m benchmarks.hubness --flickr data/flickr8k [--model DIR] [--language zh]
 

@@ -13,16 +13,14 @@ import argparse
 import json
 import os
 import re
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import torch
 
+from benchmarks.timing import median_seconds
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, load_config
 from helpers.data import load_image
@@ -34,16 +32,6 @@ from helpers.pipeline import ImageToPoem
 WORDS = 10_000
 FOUR = ["一张{}的照片", "照片里有{}", "风景中的{}", "{}，一幅美丽的风景"]  # as in notebook 02
 TEMPLATES = {"{}": ["{}"], **{template: [template] for template in FOUR}, "the four together": FOUR}
-
-
-def seconds(run: Callable[[], object], times: int = 1) -> float:
-    """The median time of a call."""
-    taken = []
-    for _ in range(times):
-        started = time.perf_counter()
-        run()
-        taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
 
 
 def many_words() -> list[str]:
@@ -59,20 +47,20 @@ def speed(encoder: ImageTextEncoder, reference: np.ndarray) -> dict[str, float]:
     words, photo = many_words(), load_image(ASSETS / "photos" / "lotus.jpg")
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, IMAGE_TO_POEM_CACHE=folder):
         encoder.encode_texts(words[:64])  # the first batch pays for more than itself
-        batched = seconds(lambda: encoder.encode_texts(words, cache=True))
-        reading = seconds(lambda: encoder.encode_texts(words, cache=True))
+        batched = median_seconds(lambda: encoder.encode_texts(words, cache=True))
+        reading = median_seconds(lambda: encoder.encode_texts(words, cache=True))
         text_embeds = encoder.encode_texts(words, cache=True)
     image_embeds = encoder.encode_images([photo])
     known = word_statistics(text_embeds, reference)
     loop_embeds = []
-    loop = seconds(lambda: loop_embeds.extend(encoder.encode_texts([word]) for word in words))
+    loop = median_seconds(lambda: loop_embeds.extend(encoder.encode_texts([word]) for word in words))
     difference = np.abs(np.concatenate(loop_embeds) @ image_embeds.T - text_embeds @ image_embeds.T).max()
 
     def rank() -> np.ndarray:
         return np.argsort(-standardised(image_embeds @ text_embeds.T, known)[0])
 
-    encode = seconds(lambda: encoder.encode_images([photo]), times=20)
-    ranking = seconds(rank, times=50)
+    encode = median_seconds(lambda: encoder.encode_images([photo]), times=20)
+    ranking = median_seconds(rank, times=50)
     return {
         "words": len(words),
         "one_by_one_s": loop,
@@ -101,7 +89,7 @@ def templates(encoder: ImageTextEncoder, reference: np.ndarray, folder: Path) ->
 
 
 def coverage(poems: Path) -> dict[str, float]:
-    """How much of classical verse the vocabulary can name."""
+    """The share of classical verse that the vocabulary can name."""
     words = {keyword.word for keyword in load_vocabulary()}
     records = [json.loads(line) for line in (poems / "ccpc_valid_v1.0.json").read_text(encoding="utf-8").splitlines()]
     lines = [line for record in records for line in record["content"].split("|")]
@@ -115,22 +103,22 @@ def coverage(poems: Path) -> dict[str, float]:
 
 
 def holds(text: str, words: set[str]) -> bool:
-    """Whether a word of two or more characters stands in the text: single ones are in nearly every line."""
+    """True if a word of two or more characters stands in the text: single ones are in nearly every line."""
     longest = max(map(len, words))
     return any(text[i : i + n] in words for n in range(2, longest + 1) for i in range(len(text) - n + 1))
 
 
 def diversity(pipeline: ImageToPoem, folder: Path, k: int = 5) -> dict[str, dict[str, float]]:
-    """How alike a photo's k words are, by their mean cosine and the characters they share, without and with choice."""
+    """Likeness of a photo's k words, by their mean cosine and the characters they share, without and with choice."""
     image_embeds = pipeline.encoder.encode_images(read_labelled_photos(folder).images)
-    embeds = pipeline.vocabulary_embeds
-    scores = standardised(image_embeds @ embeds.T, pipeline.vocabulary_statistics)
+    words, embeds = pipeline.ranker.words, pipeline.ranker.embeds
+    scores = pipeline.ranker.scores(image_embeds)  # (N, M)
     plain = [list(np.argsort(-row)[:k]) for row in scores]
-    chosen = [pick_diverse(row, pipeline.vocabulary, embeds, k) for row in scores]
+    chosen = [pick_diverse(row, words, embeds, k) for row in scores]
     figures = {}
     for name, rows in (("best_k", plain), ("diverse", chosen)):
         cosines = [(embeds[row] @ embeds[row].T)[np.triu_indices(k, 1)].mean() for row in rows]
-        characters = [sum(map(len, words)) - len(set("".join(words))) for words in words_of(pipeline, rows)]
+        characters = [sum(map(len, row)) - len(set("".join(row))) for row in words_of(pipeline, rows)]
         figures[name] = {
             "mean_cosine": float(np.mean(cosines)),
             "repeated_characters": float(np.mean(characters)),
@@ -140,7 +128,7 @@ def diversity(pipeline: ImageToPoem, folder: Path, k: int = 5) -> dict[str, dict
 
 
 def words_of(pipeline: ImageToPoem, rows: list[list[int]]) -> list[list[str]]:
-    return [[pipeline.vocabulary[i] for i in row] for row in rows]
+    return [[pipeline.ranker.words[i] for i in row] for row in rows]
 
 
 def main() -> None:

@@ -13,26 +13,18 @@ import argparse
 import json
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import faiss
 import numpy as np
 
+from benchmarks.timing import timed
 from helpers.keywords import KINDS, LineIndex, calibrated_queries, encode_lines, load_lines
 from helpers.pipeline import ImageToPoem
 
 SIZES = (10_000, 100_000, 1_000_000)
 QUERIES = 64
 K = 10
-
-
-def timed(call: Callable) -> tuple[float, object]:
-    """Seconds and result of a call."""
-    started = time.perf_counter()
-    result = call()
-    return time.perf_counter() - started, result
 
 
 def recall(found: list[list], exact: list[list]) -> float:

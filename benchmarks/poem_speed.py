@@ -11,13 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 
+from benchmarks.timing import interleaved
 from helpers.config import ASSETS
-from helpers.poems import MIN_P, PoemWriter, encode, read_split, source_text
+from helpers.options import PoemOptions
+from helpers.poems import MIN_P, Poem, PoemWriter, encode, read_split, source_text
 
 LINE_TOKENS = 9  # 7 characters and what may stand around them: the peer has no rule that ends a line
 
@@ -36,11 +38,9 @@ def peer(writer: PoemWriter, keyword_sets: Sequence[Sequence[str]]) -> list[list
     return poems
 
 
-def poems_a_second(write: Callable[[Sequence[Sequence[str]]], object], keyword_sets: Sequence, batch: int) -> float:
-    started = time.perf_counter()
+def write_all(write: Callable[[Sequence[Sequence[str]]], object], keyword_sets: Sequence, batch: int) -> None:
     for start in range(0, len(keyword_sets), batch):
         write(keyword_sets[start : start + batch])
-    return len(keyword_sets) / (time.perf_counter() - started)
 
 
 def main() -> None:
@@ -51,17 +51,21 @@ def main() -> None:
 
     writer = PoemWriter.from_pretrained(args.model)
     keyword_sets = [poem.keywords for poem in read_split(ASSETS / "poems", "test")[:128]]
+    options = PoemOptions(n=1, keyword_per_line=False)
+
+    def ours(sets: Sequence[Sequence[str]]) -> list[list[Poem]]:
+        return writer.write_batch(sets, options)
+
     ways = {
         "peer": (lambda sets: peer(writer, sets), 1, 16),
-        "batch_1": (writer.write_batch, 1, 16),
-        "batch_64": (writer.write_batch, 64, 128),
+        "batch_1": (ours, 1, 16),
+        "batch_64": (ours, 64, 128),
     }
     for write, batch, _ in ways.values():
         write(keyword_sets[:batch])  # tables and caches are made at the first call
-    rounds = [
-        {name: poems_a_second(write, keyword_sets[:sets], batch) for name, (write, batch, sets) in ways.items()}
-        for _ in range(args.rounds)
-    ]
+    calls = {name: partial(write_all, write, keyword_sets[:sets], batch) for name, (write, batch, sets) in ways.items()}
+    seconds = interleaved(calls, args.rounds)
+    rounds = [{name: sets / each[name] for name, (_, _, sets) in ways.items()} for each in seconds]
     speeds = {name: statistics.median(each[name] for each in rounds) for name in ways}
     ratios = {f"{name}_to_peer": statistics.median(each[name] / each["peer"] for each in rounds) for name in ways}
     print(json.dumps({"poems_a_second": speeds, **ratios}, indent=1))

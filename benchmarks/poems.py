@@ -20,34 +20,35 @@ import torch
 
 from helpers.config import ASSETS
 from helpers.metrics import TrainingText, Trigram, distinct_n, keyword_recall, verse_rates
-from helpers.options import FORMS
-from helpers.poems import KEYWORD_BONUS, PoemWriter, Quatrain, read_ccpc, read_split
+from helpers.options import DEFAULT, FORMS, PoemOptions
+from helpers.poems import PoemWriter, Quatrain, read_ccpc, read_split
 
 BATCH = 100
-RULES_OFF = {"rhyme": False, "no_repeat": False, "tone": False, "keyword_bonus": 0.0}
-SHIPPED = {"keyword_per_line": True}
-VARIANTS = {
-    "as_shipped": SHIPPED,
-    "without_tones": SHIPPED | {"tone": False},
-    "keywords_anywhere": {},
-    "without_keyword_bonus": {"keyword_bonus": 0.0},
+ANYWHERE = {"keyword_per_line": False}
+RULES_OFF = ANYWHERE | {"rhyme": False, "no_repeat": False, "tone": False, "keyword_bonus": 0.0}
+VARIANTS = {  # as changes of the default
+    "as_shipped": {},
+    "without_tones": {"tone": False},
+    "keywords_anywhere": ANYWHERE,
+    "without_keyword_bonus": ANYWHERE | {"keyword_bonus": 0.0},
     "length_only": RULES_OFF,
     "rhyme": RULES_OFF | {"rhyme": True},
     "no_repeat": RULES_OFF | {"no_repeat": True},
     "tone": RULES_OFF | {"tone": True},
-    "keyword_bonus": RULES_OFF | {"keyword_bonus": KEYWORD_BONUS},
+    "keyword_bonus": RULES_OFF | {"keyword_bonus": DEFAULT.keyword_bonus},
     "keyword_per_line": RULES_OFF | {"keyword_per_line": True},
 }
 Written = list[tuple[tuple[str, ...], tuple[str, ...], float]]
 
 
-def write_all(writer: PoemWriter, poems: list[Quatrain], **options: float | bool) -> Written:
+def write_all(writer: PoemWriter, poems: list[Quatrain], **wishes: float | bool) -> Written:
     """(keywords, lines, log-likelihood) of one new poem for each of `poems`, with its keywords and form."""
     written = []
     for form in FORMS:
         keyword_sets = [poem.keywords for poem in poems if poem.form == form]
         for start in range(0, len(keyword_sets), BATCH):
-            batch = writer.write_batch(keyword_sets[start : start + BATCH], form, seed=start, n=1, **options)
+            options = PoemOptions(form, n=1, seed=start, **wishes)
+            batch = writer.write_batch(keyword_sets[start : start + BATCH], options)
             written += [(poem.keywords, poem.lines, poem.log_likelihood) for (poem,) in batch]
     return written
 

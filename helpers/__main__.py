@@ -2,15 +2,20 @@
                                 | train clip | train lit | train poem | evaluate retrieval | evaluate pipeline
                                 | download-images CSV | filter-pairs CSV
 
-An image that cannot be read costs one line on stderr and makes the exit status 2; the others are still answered.
+Installed, the same is the command image-to-poem. An image that cannot be read costs one line on stderr and makes the
+exit status 2; the others are still answered.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from helpers import pipeline  # its names come when they are first used: --help needs no torch
 from helpers.commands import (
     add_data_commands,
     add_evaluate_commands,
@@ -20,9 +25,16 @@ from helpers.commands import (
     complain,
 )
 
+if TYPE_CHECKING:
+    from helpers.pipeline import ImageToPoem
 
-def main(argv: Sequence[str] | None = None) -> int:
+
+def main(argv: Sequence[str] | None = None, load: Callable[[str], ImageToPoem] | None = None) -> int:
+    """The exit status; `load` takes a profile to its pipeline, by default `load_pipeline`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not in a notebook
+        sys.stdout.reconfigure(encoding="utf-8")  # a pipe on Windows, say, cannot hold Chinese otherwise
     args = build_parser().parse_args(argv)
+    args.load = load or (lambda profile: pipeline.load_pipeline(profile))
     try:
         return args.run(args)
     except (ValueError, OSError) as error:  # what the user can mend; anything else is our own mistake and shows itself
@@ -32,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m helpers", description="A classical Chinese quatrain for a photo.")
+    script = Path(sys.argv[0]).stem == "image-to-poem"
+    prog = "image-to-poem" if script else "python -m helpers"
+    parser = argparse.ArgumentParser(prog=prog, description="A classical Chinese quatrain for a photo.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     add_picture_commands(commands)
@@ -44,5 +58,4 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(encoding="utf-8")  # a pipe on Windows, say, cannot hold Chinese otherwise
     sys.exit(main())

@@ -1,8 +1,7 @@
-"""What differs between the two profiles, and which device and number format to use. Nothing else knows profiles."""
+"""The two profiles, the device and the number format. Nothing else knows profiles."""
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,27 +10,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+REPOSITORY = "https://github.com/image-to-poem/image-to-poem"  # not public yet
 ASSETS = Path(__file__).parent / "assets"
-BATCH = 64  # pictures in memory at a time
-MODELS = Path(__file__).parent.parent / "models"  # where 03 puts what the reader trains
+BATCH_SIZE = 64  # pictures that are encoded at a time, where nobody says otherwise
+MODELS = Path(__file__).parent.parent / "models"  # folder of the models that the reader trains in 03
 
 
 @dataclass(frozen=True)
 class Config:
-    """Which models to load (a hub id or a folder each) and how the pipeline uses them."""
+    """Models to load (a hub id or a folder each), and settings of the pipeline that uses them."""
 
     image_text_model: str
     poem_model: str
     judge: str  # the image-text model that scores poems it did not choose
-    captions: str  # what notebook 01 trains its CLIP on, and from which backbones
+    captions: str  # the set that notebook 01 trains its CLIP on; then its backbones
     image_backbone: str
     text_backbone: str
     image_size: int  # pixels
-    locked_image_tower: str  # what notebook 02 trains its BertCLIP from
-    chinese_bert: str  # "new" for one without any training
-    poem_base: str  # what notebook 03 makes a poem model of
+    locked_image_tower: str  # the towers of notebook 02's BertCLIP: this one,
+    chinese_bert: str  # and this one; "new" for one without any training
+    poem_base: str  # the T5 that notebook 03 makes a poem model of
     poems: str  # the folder of poems for that, in splits
-    offline: bool = False  # never ask the hub
+    offline: bool = False  # take models of the hub from its cache alone, without a request
     keywords: int = 4  # words of the picture that go into the poem; CCPC has four a poem too
     seed: int = 0
     device: str = "auto"
@@ -72,10 +72,7 @@ def load_config(profile: str = "mini", **changes: object) -> Config:
     """The profile's `Config` with some fields changed; ValueError for an unknown profile."""
     if profile not in PROFILES:
         raise ValueError(f"unknown profile {profile!r}: choose one of {', '.join(PROFILES)}")
-    config = replace(PROFILES[profile], **changes)
-    if config.offline:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # else an unreachable hub costs 23 s of retries
-    return config
+    return replace(PROFILES[profile], **changes)
 
 
 def pick_device(device: str = "auto") -> str:
@@ -95,14 +92,10 @@ def pick_dtype(device: str) -> torch.dtype:
 
     if device == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    if device == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512" and _cpu_has_bf16():
+    avx512 = device == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    if avx512 and torch.cpu.get_capabilities().get("avx512_bf16"):
         return torch.bfloat16  # with channels_last three to five times faster than float32
     return torch.float32
-
-
-def _cpu_has_bf16() -> bool:
-    flags = Path("/proc/cpuinfo")
-    return flags.exists() and "avx512_bf16" in flags.read_text()
 
 
 def autocast(device: str, dtype: torch.dtype | None = None) -> torch.autocast:

@@ -1,9 +1,9 @@
-"""What one may ask for: of a poem, of its card, of training. Without libraries, so that commands start fast."""
+"""Wishes that one may have: for a poem, its card, a training. Without libraries, so that commands start fast."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 FORMS = {"5x4": 5, "7x4": 7}  # characters a line x lines -> characters a line
 WAYS = ("keywords", "lines", "guided")  # from picture to text, see `helpers.pipeline`
@@ -19,16 +19,21 @@ def punctuated(lines: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class PoemOptions:
-    """How the candidates for a picture are written; all but `way` are options of `PoemWriter.write_batch`."""
+    """A reader's wishes for the poems, the same ones for the writer, the pipeline, the commands and the app.
+
+    Raises ValueError, in one clear line, for wishes that no poem can meet.
+    """
 
     form: str = "7x4"
     n: int = 8  # candidates, of which the best is chosen
     seed: int = 0
-    rhyme: bool = True
-    tone: bool = True
-    keyword_per_line: bool = True  # so that the plan is kept and every word appears
-    acrostic: str = ""
-    way: str = "keywords"
+    rhyme: bool = True  # lines 2 and 4; line 3 ends in an oblique character
+    tone: bool = True  # the order of level and oblique tones (平仄)
+    keyword_per_line: bool = True  # line i holds keyword i wherever the rules let it
+    acrostic: str = ""  # the characters that the lines begin with
+    way: str = "keywords"  # the pipeline's, see WAYS; a writer by itself knows only its keywords
+    no_repeat: bool = field(default=True, repr=False)  # no character twice in a poem, except directly (悠悠)
+    keyword_bonus: float = field(default=5.0, repr=False)  # nats; chosen on keywords that no figure is measured on
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
@@ -39,23 +44,36 @@ class PoemOptions:
             raise ValueError(f"seed must be a whole number from 0 to 2**63 - 1, not {self.seed}")
         if self.way not in WAYS:
             raise ValueError(f"unknown way {self.way!r}: choose one of {', '.join(WAYS)}")
+        if len(self.acrostic) > 4:
+            raise ValueError(f"an acrostic of a quatrain has at most four characters, not {len(self.acrostic)}")
         if self.acrostic and self.way == "lines":
             raise ValueError("a poem that begins with a found line cannot be an acrostic too")
 
-    def with_seed(self, seed: int) -> PoemOptions:
-        return replace(self, seed=seed)
-
-    def of_writer(self) -> dict[str, object]:
-        """The keyword arguments of `PoemWriter.write_batch`."""
-        return {name: value for name, value in vars(self).items() if name != "way"}
+    @property
+    def line_length(self) -> int:
+        """Characters a line."""
+        return FORMS[self.form]
 
 
 def is_whole(number: object, least: int) -> bool:
-    """Whether it is an int that torch takes, too; a page may send None or text."""
+    """An int that torch takes, too; a page may send None or text."""
     return isinstance(number, int) and least <= number < 2**63
 
 
-DEFAULT = PoemOptions()
+@dataclass(frozen=True)
+class CardOptions:
+    """A reader's wishes for the card of a poem. Raises ValueError for a layout or theme that there is not."""
+
+    layout: str = "auto"
+    theme: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, value, names in (("layout", self.layout, LAYOUT_NAMES), ("theme", self.theme, THEME_NAMES)):
+            if value not in names:
+                raise ValueError(f"no {name} {value!r}; there are {', '.join(names)}")
+
+
+DEFAULT, DEFAULT_CARD = PoemOptions(), CardOptions()
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def shortened(text: str, width: int = 30, lines: int = 2) -> str:
 
 
 def pieces(text: str) -> list[str]:
-    """The parts between which a line may be broken: after a space, and around every Chinese character."""
+    """Pieces between which a line may be broken: after a space, and around every Chinese character."""
     parts = [""]
     for char in text:
         if is_wide(char):

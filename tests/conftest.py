@@ -1,4 +1,4 @@
-"""No test asks the hub or leaves anything in the reader's cache; `training` can be imported as well as `helpers`."""
+"""No test asks the hub or leaves anything in the reader's cache; `recipes` can be imported as well as `helpers`."""
 
 import os
 import sys
@@ -12,8 +12,20 @@ from PIL import Image
 os.environ["HF_HUB_OFFLINE"] = "1"  # read by huggingface_hub when it is first imported
 _datasets = tempfile.TemporaryDirectory()  # until Python ends
 os.environ["HF_DATASETS_CACHE"] = _datasets.name  # parquet files are unpacked there
+PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))  # set by -n: so many test at once
+if PROCESSES > 1:  # they share the cores, and so do the processes that they start; torch reads it when it is imported
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // PROCESSES)))
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # plain `pytest` does not put it there, `python -m pytest` does
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With -n: the tests of a file in one process, for they share what they set up; what takes longest begins first."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
+    if PROCESSES > 1:
+        items.sort(key=lambda item: (item.path.stem != "test_notebooks", item.path.parent.name != "whole"))
 
 
 @pytest.fixture(autouse=True)
@@ -72,23 +84,24 @@ def resnet_file(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def bundle_folder(distilbert_folder, resnet_file, tmp_path_factory) -> Path:
+def clip_folder(distilbert_folder, resnet_file, tmp_path_factory) -> Path:
     """A model of ours that looks at 32 pixels and knows twenty words."""
     import torch
 
-    from helpers.clip import CLIPBundle
+    from helpers.clip import from_backbones, save_clip
 
-    folder = tmp_path_factory.mktemp("bundle")
+    folder = tmp_path_factory.mktemp("clip")
     torch.manual_seed(0)
-    CLIPBundle.from_backbones(resnet_file, distilbert_folder, dim=32, image_size=32, max_tokens=12).save(folder)
+    save_clip(*from_backbones(resnet_file, distilbert_folder, image_size=32, max_length=12, dim=32), folder)
     return folder
 
 
 @pytest.fixture
-def bundle(bundle_folder):
-    from helpers.clip import CLIPBundle
+def clip(clip_folder):
+    """The same in memory: (model, processor)."""
+    from helpers.clip import load_clip
 
-    return CLIPBundle.load(bundle_folder)
+    return load_clip(clip_folder)
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "write_poems",
         ],
         "page": ["build_page", "uploaded"],
+        "style": ["CSS", "THEME"],
         "server": ["launch", "load_models", "main"],
     },
 )

@@ -25,12 +25,21 @@ from helpers.app.steps import (
     write_poems,
 )
 from helpers.config import ASSETS
-from helpers.options import DEFAULT, FORMS, LAYOUT_NAMES, THEME_NAMES, WAYS, PoemOptions
+from helpers.options import (
+    DEFAULT,
+    DEFAULT_CARD,
+    FORMS,
+    LAYOUT_NAMES,
+    THEME_NAMES,
+    WAYS,
+    CardOptions,
+    PoemOptions,
+)
 
 if TYPE_CHECKING:
     from helpers.pipeline import ImageToPoem
 
-KEPT = 2 * 3600  # seconds: photographs, cards and sessions live no longer
+LIFETIME = 2 * 3600  # seconds: photographs, cards and sessions live no longer
 MAX_SEED = 2**31 - 1
 PHOTOS = ASSETS / "photos"
 MODELS = {"concurrency_id": "models", "concurrency_limit": 1}  # one at a time: a CPU has few cores
@@ -109,7 +118,7 @@ class Handlers:
     @in_one_line
     def draw(self, writing: Writing | None, poem: int | None, layout: str, theme: str):
         """The card of one of this session's poems, by its number: a PNG to see and to download."""
-        card = draw_card(writing, poem, layout, theme)
+        card = draw_card(writing, poem, CardOptions(layout, theme))
         path = save_pil_to_cache(card, get_upload_folder(), f"{Path(writing.picture.path).stem}_poem", "png")
         return path, path
 
@@ -117,8 +126,10 @@ class Handlers:
 def build_page(models: Future[ImageToPoem]) -> gr.Blocks:
     """The page, not launched yet; `models` may still be loading."""
     steps = Handlers(models)
-    with gr.Blocks(title="Image to Poem 以图作诗", analytics_enabled=False, delete_cache=(KEPT // 4, KEPT)) as page:
-        picture, writing = gr.State(time_to_live=KEPT), gr.State(time_to_live=KEPT)
+    with gr.Blocks(
+        title="Image to Poem 以图作诗", analytics_enabled=False, delete_cache=(LIFETIME // 4, LIFETIME)
+    ) as page:
+        picture, writing = gr.State(time_to_live=LIFETIME), gr.State(time_to_live=LIFETIME)
         gr.Markdown(TITLE, elem_id="title")
         with gr.Row():
             with gr.Column(min_width=320):
@@ -156,8 +167,8 @@ def build_page(models: Future[ImageToPoem]) -> gr.Blocks:
                         elem_id="card",
                     )  # fmt: skip
                     download = gr.DownloadButton("Download the card 下载诗卡", variant="primary", elem_id="download")
-                    layout = gr.Radio(labelled(LAYOUT_NAMES), value=LAYOUT_NAMES[0], label="Layout 版式")
-                    theme = gr.Radio(labelled(THEME_NAMES), value=THEME_NAMES[0], label="Paper 纸色")
+                    layout = gr.Radio(labelled(LAYOUT_NAMES), value=DEFAULT_CARD.layout, label="Layout 版式")
+                    theme = gr.Radio(labelled(THEME_NAMES), value=DEFAULT_CARD.theme, label="Paper 纸色")
 
         # at once, in the browser: poems asked for while a photograph is being read are for its own keywords
         photo.change(None, None, keywords, js="() => ''")

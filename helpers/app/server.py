@@ -10,14 +10,15 @@ import argparse
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from helpers.commands import complain, load_pipeline
+from PIL import Image
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 
+from helpers import pipeline  # its names come when they are first used: the page is up before the models are
 from helpers.app.page import build_page
 from helpers.app.style import CSS, THEME
 
@@ -30,15 +31,18 @@ MAX_BYTES = 50 * 2**20  # of an upload; `load_image` limits its pixels
 MAX_WAITING = 32  # requests; further ones are told at once that the queue is full
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, load: Callable[[str], ImageToPoem] | None = None) -> int:
+    """The exit status; `load` takes a profile to its pipeline, by default `load_pipeline`."""
     args = build_parser().parse_args(argv)
     models: Future[ImageToPoem] = Future()
     page = build_page(models)
     try:
         launch(page, server_name=args.host, server_port=args.port, share=args.share or "google.colab" in sys.modules)
     except (ValueError, OSError) as error:  # a port that is taken, say
-        return complain(error)
-    threading.Thread(target=load_models, args=(args.profile, models)).start()
+        complain(error)
+        return 2
+    load = load or (lambda profile: pipeline.load_pipeline(profile))
+    threading.Thread(target=load_models, args=(models, lambda: load(args.profile))).start()
     if "ipykernel" not in sys.modules:  # a notebook goes on to its next cell
         page.block_thread()
     return 0
@@ -53,27 +57,28 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def load_models(profile: str, models: Future[ImageToPoem]) -> None:
-    """Load what the first request would wait for; a failure is told here, and to everybody who asks later."""
+def load_models(models: Future[ImageToPoem], load: Callable[[], ImageToPoem]) -> None:
+    """Load all that the first request would wait for; a failure is told here, and to everybody who asks later."""
     try:
-        pipeline = load_pipeline(profile)
-        from helpers.pipeline import shipped_plan  # after the profile has had its say about the hub
-
-        shipped_plan()
-        _ = pipeline.vocabulary_statistics
-        pipeline.writer.write(["春"])
-        models.set_result(pipeline)
+        ready = load()
+        ready([Image.new("RGB", (32, 32))])
+        models.set_result(ready)
     except Exception as error:
         models.set_exception(error)
         complain(error)
 
 
-def launch(page: gr.Blocks, waiting: int = MAX_WAITING, **options) -> None:
+def complain(error: Exception) -> None:
+    """One clear line on stderr."""
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+
+
+def launch(page: gr.Blocks, waiting: int = MAX_WAITING, **options: object) -> None:
     """Serve the page with this app's limits and looks and return; `options` are further ones of `gr.Blocks.launch`."""
     page.queue(max_size=waiting, api_open=False)
     limits = {"max_file_size": MAX_BYTES, "run_history": False, "enable_monitoring": False, "show_error": True}
     looks = {"theme": THEME, "css": CSS, "footer_links": []}
-    page.launch(prevent_thread_lock=True, **limits, **looks, **options)
+    page.launch(prevent_thread_lock=True, **limits | looks | options)
 
 
 if __name__ == "__main__":

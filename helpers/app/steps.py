@@ -16,7 +16,7 @@ from PIL import Image
 
 from helpers.cards import poem_card
 from helpers.data import ImageError, load_image
-from helpers.options import PoemOptions
+from helpers.options import CardOptions, PoemOptions
 
 if TYPE_CHECKING:
     from helpers.keywords import ScoredWord
@@ -31,7 +31,7 @@ SEPARATORS = str.maketrans(dict.fromkeys(",，、;；。\n\t\u3000", " "))
 
 @dataclass(frozen=True, eq=False)  # gradio hashes what it keeps for a session: by identity
 class Picture:
-    """What is kept of a photograph between the steps: it is decoded again for a card, but never encoded again."""
+    """A photograph between the steps: it is decoded again for a card, but never encoded again."""
 
     path: str
     image_embeds: np.ndarray  # (1, D)
@@ -44,7 +44,7 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Writing:
-    """What was written for a picture."""
+    """The poems written for a picture."""
 
     picture: Picture
     title: str
@@ -68,14 +68,14 @@ def write_poems(pipeline: ImageToPoem, picture: Picture | None, typed: str, opti
     return Writing(picture, result.title, result.candidates)
 
 
-def draw_card(writing: Writing | None, number: int | None, layout: str, theme: str) -> Image.Image:
+def draw_card(writing: Writing | None, number: int | None, options: CardOptions) -> Image.Image:
     """Step 3: the card of the poem with this number, from 0."""
     if writing is None:
         raise ValueError("write a poem first 请先作诗")
     if not isinstance(number, int) or number not in range(len(writing.poems)):  # 0.0 is in a range, too
         raise ValueError(f"there is no poem number {number}")
     photo, lines = open_photo(writing.picture.path), writing.poems[number].lines
-    return poem_card(photo, lines, writing.title, layout=layout, theme=theme)
+    return poem_card(photo, lines, writing.title, layout=options.layout, theme=options.theme)
 
 
 def open_photo(path: str) -> Image.Image:
@@ -104,8 +104,7 @@ def chosen_words(pipeline: ImageToPoem, picture: Picture, typed: str) -> list[Sc
 
 def candidate_text(poem: Poem) -> str:
     """The verdict in the first line, the poem in two, and whose line it begins with, if it was found."""
-    opening = getattr(poem, "opening", None)  # helpers.pipeline.candidates.ContinuedPoem has one
-    source = f"\n（首句 line 1: {opening.author}《{opening.title}》）" if opening else ""
+    source = f"\n（首句 line 1: {poem.opening.author}《{poem.opening.title}》）" if poem.opening else ""
     return f"{verdict(poem.lines)}\n{poem}{source}"
 
 

@@ -1,4 +1,4 @@
-"""How the app looks: ink and vermilion on paper, in fonts that the reader's system has; nothing is fetched."""
+"""Colours and type of the app: ink and vermilion on paper, in the reader's own fonts; nothing is fetched."""
 
 from __future__ import annotations
 

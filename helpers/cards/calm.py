@@ -1,4 +1,4 @@
-"""Room for writing on a photograph: the calmest place, found with integral images."""
+"""The calmest place of a photograph, where there is room for writing, found with integral images."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _inner(length: int, edge: int) -> slice:
 
 
 def _skin(photo: Image.Image) -> np.ndarray:
-    """(H, W), 0 to 1: the likeness of each pixel's colour to skin.
+    """For each pixel (H, W), how much its colour speaks for a face, 0 to 1.
 
     1 in the box of Cb and Cr that Chai and Ngan (1999) give for skin of all complexions; less where much of the
     photograph has such colours, and nothing from two fifths on: that is an evening sky, sand, or autumn.

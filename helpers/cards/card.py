@@ -8,7 +8,7 @@ from PIL import Image
 
 from helpers.cards.layouts import LAYOUTS, Sheet, fitting_layout
 from helpers.cards.text import CardText
-from helpers.options import LAYOUT_NAMES, THEME_NAMES
+from helpers.options import CardOptions
 
 
 def poem_card(
@@ -53,9 +53,7 @@ def poem_sheet(
     layout: str = "auto",
     theme: str = "auto",
 ) -> Sheet:
-    """The card before the ink: ground, boxes of photograph and text, inks. Arguments and errors as for `poem_card`."""
-    for name, value, names in (("layout", layout, LAYOUT_NAMES), ("theme", theme, THEME_NAMES)):
-        if value not in names:
-            raise ValueError(f"poem_card: no {name} {value!r}; there are {', '.join(names)}")
+    """The sheet of `poem_card` before it is written on; same arguments, same errors."""
+    CardOptions(layout, theme)  # are there such ones?
     photo, text = image.convert("RGB"), CardText.read(poem, title, seal)
     return LAYOUTS[fitting_layout(photo, text, theme) if layout == "auto" else layout](photo, text, theme)

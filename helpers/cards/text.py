@@ -26,7 +26,7 @@ _NOT_AT_HEAD = " ︐︑︒︓︔︕︖︶︾﹀﹂﹄"  # dropped where a title'
 
 @dataclass(frozen=True)
 class CardText:
-    """The text of a card: lines, title, seal."""
+    """The writing on a card."""
 
     lines: tuple[str, ...]
     title: str  # "" for none

@@ -15,16 +15,16 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "encoder": ["BundleBackend", "ChineseCLIPBackend", "ImageTextEncoder", "projected"],
-        "locked_tower": [
-            "HubBackbone",
-            "LockedImageTower",
-            "OwnBackbone",
-            "Places365Backbone",
-            "load_image_tower",
-            "wide_resnet18",
+        "encoder": ["ImageTextEncoder", "load_image_text_model", "projected"],
+        "locked_tower": ["LockedTower", "load_image_tower"],
+        "bert_clip": [
+            "IMAGE_TOWER",
+            "TEXT_TOWER",
+            "from_towers",
+            "join_towers",
+            "load_bert",
+            "new_bert",
         ],
-        "bert_clip": ["BERT_CLIP", "BertCLIPBundle", "load_bert", "new_bert"],
-        "training": ["train_lit"],
+        "training": ["LockedTask", "train_lit"],
     },
 )

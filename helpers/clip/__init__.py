@@ -5,7 +5,8 @@ pretrained, so their features can be computed once and the heads trained on them
 
 Read in this order:
     model: projection head, towers, `CustomCLIP`, the loss.
-    bundle: model, tokenizer and preparation of pictures together.
+    configuration: the towers and their space, as transformers keeps such things.
+    processor: from pictures and texts to tensors.
     pretrained: backbones by name, the model as a folder.
     features: what frozen backbones make of a set, computed once.
     pairs: batches in which no picture comes twice.
@@ -18,6 +19,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "configuration": ["CustomCLIPConfig", "ImageTowerConfig", "TorchvisionConfig"],
         "model": [
             "MAX_LOGIT_SCALE",
             "POOLING",
@@ -27,39 +29,43 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "ProjectionHead",
             "ProjectionHeads",
             "TextTower",
-            "bilingual_tokenizer",
-            "build_clip",
+            "TorchvisionNetwork",
             "contrastive_loss",
+            "feature_width",
             "masked_mean",
+            "single_vector",
+            "without_pooler",
         ],
-        "bundle": ["Bundle"],
-        "pretrained": [
+        "processor": [
             "IMAGENET_MEAN",
             "IMAGENET_STD",
-            "MODEL_TYPE",
-            "CLIPBundle",
-            "CLIPConfig",
-            "essential",
-            "is_bundle",
-            "normalised",
-            "square_bytes",
+            "ImageTextProcessor",
+            "SquashImageProcessor",
+            "bilingual_tokenizer",
+            "tokenizer_json",
         ],
+        "pretrained": ["from_backbones", "is_custom_clip", "load_clip", "load_text_backbone", "save_clip"],
         "features": [
             "cached_features",
             "cached_image_features",
             "cached_text_features",
+            "embed_pairs",
             "image_features",
+            "in_batches",
             "text_features",
         ],
         "pairs": ["FeaturePairs", "LockedPairs", "Pair", "PairBatches", "PicturePairs"],
         "training": [
             "CROP_ROOM",
+            "ContrastiveTask",
+            "FineTuneTask",
+            "FrozenTask",
+            "Setting",
             "as_figures",
             "fine_tune",
-            "finish",
             "heads_recall",
             "pair_batches",
-            "run_settings",
+            "run_task",
             "train_heads",
         ],
         "grad_cam": ["gradcam"],

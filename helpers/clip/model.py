@@ -1,4 +1,4 @@
-"""A CLIP of our own: ResNet34 and DistilBERT, each with a projection head, and the symmetric contrastive loss.
+"""A CLIP of our own: two backbones, each with a projection head, and the symmetric contrastive loss.
 
 CLIP: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision", section 2.
 The projection head is the one of the Keras dual-encoder example: two linear layers with a residual and a LayerNorm.
@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torchvision.models import resnet34
-from transformers import DistilBertConfig, DistilBertModel, PreTrainedModel
+from torchvision.models import ResNet, resnet18, resnet34
+from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from helpers.clip.configuration import CustomCLIPConfig, ImageTowerConfig, TorchvisionConfig
+from helpers.storage import INT8_WEIGHTS, load_strictly, save_quantized_pretrained
 
 MAX_LOGIT_SCALE = math.log(100)  # the clamp of the CLIP paper, section 2.5: logits never more than 100 times the cosine
 
@@ -51,33 +56,117 @@ POOLING: dict[str, Callable[[HiddenStates, torch.Tensor], torch.Tensor]] = {
 
 
 class ImageTower(nn.Module):
-    """ResNet34 (He et al. 2016) without its classifier, and a projection head."""
+    """A backbone that makes one vector of a picture, and a projection head.
 
-    def __init__(self, dim: int = 512, dropout: float = 0.1) -> None:
+    `locked`: the backbone never learns, and its features are scaled to unit length, whatever network it is (LiT: Zhai
+    et al. 2022, arXiv:2111.07991, section 3). The paper's best towers need no head; for a small set of pairs it is
+    the head that turns the backbone's narrow cone of features towards the texts.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, width: int, dim: int = 512, dropout: float = 0.1, locked: bool = False
+    ) -> None:
+        """`width`: F, how many features a picture has."""
         super().__init__()
-        self.backbone = resnet34()
-        features = self.backbone.fc.in_features  # 512
-        self.backbone.fc = nn.Identity()
-        self.head = ProjectionHead(features, dim, dropout)
+        self.backbone = backbone.eval().requires_grad_(False) if locked else backbone
+        self.head = ProjectionHead(width, dim, dropout)
+        self.locked = locked
+
+    @classmethod
+    def from_config(cls, config: ImageTowerConfig) -> ImageTower:
+        """An untrained tower; of a backbone from transformers, its configuration says how wide it is."""
+        vision = config.vision_config
+        return cls(build_image_backbone(vision), feature_width(vision), config.dim, config.dropout, config.locked)
 
     def train(self, mode: bool = True) -> ImageTower:
         """As always, but BatchNorm stays in evaluation mode: its statistics are those of ImageNet's million pictures.
 
-        In training mode even a tower without gradients would go on changing, by every batch that it sees.
+        In training mode even a tower without gradients would go on changing, by every batch that it sees. A locked
+        backbone stays there as a whole: it has no dropout either.
         """
         super().train(mode)
         for module in self.backbone.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+            if self.locked or isinstance(module, nn.BatchNorm2d):
+                module.training = False
         return self
 
-    def features(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Normalised pixels (B, 3, H, W) -> what the backbone makes of them (B, F)."""
-        return self.backbone(pixels)
+    def features(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Normalised pixels (B, 3, H, W) -> the backbone's features (B, F)."""
+        features = single_vector(self.backbone(pixel_values))
+        return F.normalize(features, dim=-1) if self.locked else features
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+    def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Normalised pixels (B, 3, H, W) -> unit embeddings (B, D)."""
-        return F.normalize(self.head(self.features(pixels)), dim=-1)
+        return F.normalize(self.head(self.features(pixel_values)), dim=-1)
+
+
+def places365_wideresnet18() -> ResNet:
+    """A ResNet18 without max-pooling: feature maps twice as wide as usual (Places365: Zhou et al. 2018, TPAMI 40)."""
+    network = resnet18()
+    network.maxpool = nn.Identity()
+    return network
+
+
+TORCHVISION: dict[str, Callable[[], ResNet]] = {"resnet34": resnet34, "places365_wideresnet18": places365_wideresnet18}
+
+
+class TorchvisionNetwork(PreTrainedModel):
+    """A ResNet of torchvision without its classifier, as a model of transformers; weights have torchvision's names."""
+
+    config_class = TorchvisionConfig
+    main_input_name = "pixel_values"
+
+    def __init__(self, config: TorchvisionConfig) -> None:
+        super().__init__(config)
+        network = TORCHVISION[config.architecture]()
+        network.fc = nn.Identity()
+        for name, module in network.named_children():
+            self.add_module(name, module)
+        self.post_init()
+
+    def init_weights(self) -> None:
+        """Nothing: torchvision has drawn them."""
+
+    def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Normalised pixels (B, 3, H, W) -> features (B, F)."""
+        return ResNet._forward_impl(self, pixel_values)  # which needs no more of a ResNet than its modules
+
+
+def build_image_backbone(config: PreTrainedConfig) -> nn.Module:
+    """An untrained image network without classifier, from its configuration."""
+    if isinstance(config, ImageTowerConfig):
+        return ImageTower.from_config(config)
+    if config.model_type == "clip_vision_model":
+        from transformers import CLIPVisionModelWithProjection  # not needed for other towers
+
+        return CLIPVisionModelWithProjection(config)
+    return AutoModel.from_config(config, **without_pooler(config))
+
+
+def without_pooler(config: PreTrainedConfig) -> dict[str, bool]:
+    """The argument by which transformers leaves out a pooling layer that was never trained.
+
+    The configuration remembers it by another name: one that it knows itself never reaches the model.
+    """
+    return {} if getattr(config, "has_pooler", True) else {"add_pooling_layer": False}
+
+
+def feature_width(config: PreTrainedConfig) -> int:
+    """F of the backbone that a configuration describes."""
+    for name in ("projection_dim", "hidden_size"):
+        if getattr(config, name, None):
+            return getattr(config, name)
+    return config.hidden_sizes[-1]  # of the last stage of a convolutional network
+
+
+def single_vector(output: torch.Tensor | ModelOutput) -> torch.Tensor:
+    """A backbone's output -> (B, F): projected if it has a projection, pooled if it pools, else its class token."""
+    if torch.is_tensor(output):
+        return output
+    for name in ("image_embeds", "pooler_output"):
+        if output.get(name) is not None:
+            return output[name].flatten(1)  # ResNet's are (B, F, 1, 1)
+    return output.last_hidden_state[:, 0]  # (B, T, F) -> (B, F)
 
 
 class TextTower(nn.Module):
@@ -90,7 +179,7 @@ class TextTower(nn.Module):
         self.head = ProjectionHead(backbone.config.hidden_size, dim, dropout)
 
     def features(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Token ids and their mask (B, T) -> what the backbone makes of them (B, F)."""
+        """Token ids and their mask (B, T) -> the backbone's features (B, F)."""
         output = self.backbone(input_ids, attention_mask, output_hidden_states=True)
         return self.pool(output.hidden_states, attention_mask)
 
@@ -99,24 +188,76 @@ class TextTower(nn.Module):
         return F.normalize(self.head(self.features(input_ids, attention_mask)), dim=-1)
 
 
-class CustomCLIP(nn.Module):
-    """Two towers that land in one space, and the learnable temperature between them."""
+class CustomCLIP(PreTrainedModel):
+    """Two towers that land in one space, and the learnable temperature between them.
 
-    def __init__(self, image: nn.Module, text: TextTower) -> None:
-        super().__init__()
-        self.image = image
-        self.text = text
+    Loads and saves as every model of transformers does (`from_pretrained`, `save_pretrained`, `push_to_hub`,
+    `AutoModel`), and also from weights in eight bits (`helpers.storage`). Weights that are missing are an error, where
+    transformers would draw them at random.
+    """
+
+    config_class = CustomCLIPConfig
+    config: CustomCLIPConfig
+    base_model_prefix = "custom_clip"
+    main_input_name = "pixel_values"
+
+    def __init__(
+        self,
+        config: CustomCLIPConfig,
+        image_backbone: nn.Module | None = None,
+        text_backbone: PreTrainedModel | None = None,
+    ) -> None:
+        """Untrained heads, and backbones that are untrained where none are given."""
+        super().__init__(config)
+        if image_backbone is None:
+            self.image = ImageTower.from_config(config.image_tower)
+        else:
+            width = feature_width(config.vision_config)
+            self.image = ImageTower(image_backbone, width, config.dim, config.dropout, config.locked)
+        if text_backbone is None:
+            text_backbone = AutoModel.from_config(config.text_config, **without_pooler(config.text_config))
+        self.text = TextTower(text_backbone, config.dim, config.pooling, config.dropout)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        self.post_init()
+
+    def init_weights(self) -> None:
+        """Nothing: the modules have drawn their own weights, as torch and transformers do by themselves."""
 
     def forward(
-        self, pixels: torch.Tensor, input_ids: torch.Tensor, attention_mask: torch.Tensor
+        self, pixel_values: torch.Tensor, input_ids: torch.Tensor, attention_mask: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """A batch of pairs -> image and text embeddings, (B, D) each, of unit norm."""
-        return self.image(pixels), self.text(input_ids, attention_mask)
+        return self.image(pixel_values), self.text(input_ids, attention_mask)
+
+    def get_image_features(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Pixels (B, 3, S, S) -> (B, D): the mean over each picture and its mirror image, which is the steadier one."""
+        views = torch.cat([pixel_values, pixel_values.flip(-1)])
+        embeds = self.image(views.contiguous(memory_format=torch.channels_last))  # (2B, D)
+        return (embeds[: len(pixel_values)] + embeds[len(pixel_values) :]) / 2
+
+    def get_text_features(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Tokens (B, T) -> (B, D), of unit norm."""
+        return self.text(input_ids, attention_mask)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *args: object, **kwargs: object) -> CustomCLIP:
+        """Load a folder or a hub id. Raises ValueError for weights that are damaged or not those of the config."""
+        model = load_strictly(super().from_pretrained, cls.config_class, name, *args, **kwargs)
+        if model.config.locked:
+            model.image.backbone.requires_grad_(False)  # loading gives it new parameters
+        return model
+
+    def save_pretrained(self, folder: str | Path, *args: object, quantized: bool = False, **kwargs: object) -> None:
+        """Write config.json and the weights; `quantized` to eight bits, a quarter of the size, which only we read."""
+        if quantized:
+            save_quantized_pretrained(self, folder)
+        else:
+            (Path(folder) / INT8_WEIGHTS).unlink(missing_ok=True)  # a folder holds one model
+            super().save_pretrained(folder, *args, **kwargs)
 
 
 class ProjectionHeads(nn.Module):
-    """What is left of a CLIP to train when both backbones are frozen and their features were computed beforehand.
+    """The trainable rest of a CLIP whose backbones are both frozen, on features computed beforehand.
 
     The heads and the temperature are those of `clip` itself, not copies: training these trains it.
     """
@@ -133,7 +274,7 @@ class ProjectionHeads(nn.Module):
 
 
 class LockedCLIP(nn.Module):
-    """What is left of a CLIP to train when the image backbone alone is frozen and its features are stored.
+    """The trainable rest of a CLIP whose image backbone alone is frozen, on its stored features.
 
     As with `ProjectionHeads`, training this trains `clip` itself.
     """
@@ -162,22 +303,5 @@ def contrastive_loss(image_embeds: torch.Tensor, text_embeds: torch.Tensor, logi
     return (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
 
 
-def build_clip(
-    text_config: DistilBertConfig | dict, dim: int = 512, pooling: str = "mean", dropout: float = 0.1
-) -> CustomCLIP:
-    """An untrained model with a ResNet34 and the DistilBERT that `text_config` describes; `dropout` of the heads."""
-    config = DistilBertConfig(**text_config) if isinstance(text_config, dict) else text_config
-    return CustomCLIP(ImageTower(dim, dropout), TextTower(DistilBertModel(config), dim, pooling, dropout))
-
-
-def bilingual_tokenizer(texts: Sequence[str], vocab_size: int = 8000, min_frequency: int = 2):
-    """A word-piece tokenizer learnt from `texts`: single Han characters, and pieces of lower-cased English words."""
-    from tokenizers import BertWordPieceTokenizer
-    from transformers import PreTrainedTokenizerFast
-
-    learner = BertWordPieceTokenizer(lowercase=True, handle_chinese_chars=True)
-    learner.train_from_iterator(texts, vocab_size, min_frequency, limit_alphabet=vocab_size, show_progress=False)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=learner._tokenizer, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]",
-        sep_token="[SEP]", mask_token="[MASK]",
-    )  # fmt: skip
+AutoModel.register(TorchvisionConfig, TorchvisionNetwork)
+AutoModel.register(CustomCLIPConfig, CustomCLIP)

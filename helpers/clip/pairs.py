@@ -11,8 +11,7 @@ from PIL import Image
 from torch.utils.data import Dataset, Sampler
 from torchvision.transforms import v2
 
-from helpers.clip.bundle import Bundle
-from helpers.clip.pretrained import CLIPBundle
+from helpers.clip.processor import ImageTextProcessor
 
 
 class Pair(NamedTuple):
@@ -70,12 +69,15 @@ class PairBatches(Sampler[list[Pair]]):
 
 
 class PicturePairs(Dataset):
-    """What fine-tuned towers see: the pixels of each picture, slightly cropped and sometimes mirrored, and tokens."""
+    """Examples for fine-tuned towers: pixels of pictures slightly cropped and sometimes mirrored, and tokens."""
 
-    def __init__(self, bundle: CLIPBundle, pictures: Sequence[Image.Image], captions: Sequence[Sequence[str]]) -> None:
-        self.bundle, self.pictures, self.captions = bundle, pictures, captions
+    def __init__(
+        self, processor: ImageTextProcessor, pictures: Sequence[Image.Image], captions: Sequence[Sequence[str]]
+    ) -> None:
+        """`pictures` (N,), `captions` (N,) of several each."""
+        self.processor, self.pictures, self.captions = processor, pictures, captions
         self.augment = v2.Compose([
-            v2.RandomResizedCrop(bundle.config.image_size, scale=(0.6, 1.0), ratio=(3 / 4, 4 / 3)),
+            v2.RandomResizedCrop(processor.image_processor.size, scale=(0.6, 1.0), ratio=(3 / 4, 4 / 3)),
             v2.RandomHorizontalFlip(),
             v2.PILToTensor(),
         ])  # fmt: skip
@@ -84,10 +86,10 @@ class PicturePairs(Dataset):
         return len(self.pictures)
 
     def __getitems__(self, pairs: list[Pair]) -> dict[str, torch.Tensor]:
-        """pixels (B, 3, S, S), input_ids and attention_mask (B, T)."""
+        """pixel_values (B, 3, S, S), input_ids and attention_mask (B, T)."""
         views = torch.stack([self._view(pair) for pair in pairs])
-        tokens = self.bundle.tokens([self.captions[pair.picture][pair.caption] for pair in pairs])
-        return {"pixels": self.bundle.normalise(views), **tokens}
+        tokens = self.processor.tokens([self.captions[pair.picture][pair.caption] for pair in pairs])
+        return {"pixel_values": self.processor.image_processor.normalise(views), **tokens}
 
     def _view(self, pair: Pair) -> torch.Tensor:
         with torch.random.fork_rng(devices=[]):  # the same picture in any process, and after a restart
@@ -96,7 +98,7 @@ class PicturePairs(Dataset):
 
 
 class FeaturePairs(Dataset):
-    """What projection heads see: stored features of the picture, or of its mirror image, and of the caption."""
+    """Examples for projection heads: stored features of the picture, or of its mirror image, and of the caption."""
 
     def __init__(self, image_features: np.ndarray, text_features: np.ndarray, owners: np.ndarray) -> None:
         """`image_features` (N, 2, F), `text_features` (M, F), and `owners` (M,), sorted: whose caption each text is."""
@@ -113,18 +115,20 @@ class FeaturePairs(Dataset):
 
 
 class LockedPairs(Dataset):
-    """What a BertCLIP sees in training: stored features of the picture, or of its mirror image, and tokens."""
+    """Examples for a BertCLIP: stored features of the picture, or of its mirror image, and tokens."""
 
-    def __init__(self, bundle: Bundle, image_features: np.ndarray, captions: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self, processor: ImageTextProcessor, image_features: np.ndarray, captions: Sequence[Sequence[str]]
+    ) -> None:
         """`image_features` (N, 2, F), `captions` (N,)."""
-        self.bundle, self.image_features, self.captions = bundle, torch.from_numpy(image_features), captions
+        self.processor, self.image_features, self.captions = processor, torch.from_numpy(image_features), captions
 
     def __len__(self) -> int:
         return len(self.captions)
 
     def __getitems__(self, pairs: list[Pair]) -> dict[str, torch.Tensor]:
         """image_features (B, F), input_ids and attention_mask (B, T)."""
-        tokens = self.bundle.tokens([self.captions[pair.picture][pair.caption] for pair in pairs])
+        tokens = self.processor.tokens([self.captions[pair.picture][pair.caption] for pair in pairs])
         return {"image_features": views(self.image_features, pairs), **tokens}
 
 

@@ -14,7 +14,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "shared": ["complain", "load_pipeline", "picture_names"],
+        "shared": ["complain", "picture_names"],
         "poem": ["add_picture_commands"],
         "lines": ["add_line_commands"],
         "train": ["add_training_commands"],

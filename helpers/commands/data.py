@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from helpers.commands.shared import positive
-from helpers.storage import hub_needed
 
 
 def add_data_commands(commands: argparse._SubParsersAction) -> None:
@@ -77,11 +76,10 @@ def run_download_images(args: argparse.Namespace) -> int:
 
 
 def run_filter_pairs(args: argparse.Namespace) -> int:
-    from helpers.config import ASSETS, load_config
+    from helpers.config import ASSETS
 
     if args.model and not args.drop_lowest:
         raise ValueError("--model is for --drop-lowest: say which share is to go, as in --drop-lowest 0.1")
-    load_config("mini", **hub_needed(args.model))  # before transformers is imported: it may switch the hub off
     from helpers.chinese_clip import ImageTextEncoder
     from helpers.data import Rules, filter_pairs
 

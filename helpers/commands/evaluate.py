@@ -6,10 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
-from helpers.commands.shared import load_pipeline, positive
+from helpers.commands.shared import positive
 from helpers.commands.train import add_data_arguments
 from helpers.options import DEFAULT, FORMS, WAYS, PoemOptions
-from helpers.storage import hub_needed
 
 
 def add_evaluate_commands(commands: argparse._SubParsersAction) -> None:
@@ -42,26 +41,20 @@ def add_evaluate_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def picture_file(text: str) -> Path:
-    """Where a picture can be written: .png, .jpg or .webp."""
+    """A path that a picture can be written to: .png, .jpg or .webp."""
     if Path(text).suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise argparse.ArgumentTypeError(f"not a .png, .jpg or .webp file: {text}")
     return Path(text)
 
 
 def run_evaluate_retrieval(args: argparse.Namespace) -> int:
-    from helpers.config import load_config
-
-    load_config("mini", **hub_needed(args.checkpoint, args.data))
-    from helpers.chinese_clip import BERT_CLIP, ImageTextEncoder
-    from helpers.clip import CLIPBundle
+    from helpers.chinese_clip import ImageTextEncoder
+    from helpers.clip import load_clip
     from helpers.data import load_captions
     from helpers.evaluate import evaluate_retrieval
-    from helpers.storage import model_type
 
-    if args.image_size and model_type(args.checkpoint) == BERT_CLIP:
-        raise ValueError(f"{args.checkpoint}: a locked tower takes pictures of one size, so no --image-size")
     if args.image_size:
-        encoder = ImageTextEncoder.of_bundle(CLIPBundle.load(args.checkpoint, image_size=args.image_size))
+        encoder = ImageTextEncoder(*load_clip(args.checkpoint, image_size=args.image_size))
     else:
         encoder = ImageTextEncoder.from_pretrained(args.checkpoint)
     data = load_captions(args.data or "drawn", args.split, args.split_list)
@@ -80,7 +73,7 @@ def run_evaluate_pipeline(args: argparse.Namespace) -> int:
     from helpers.evaluate import read_labelled_photos
 
     photos = read_labelled_photos(args.data)
-    pipeline = load_pipeline(args.profile)
+    pipeline = args.load(args.profile)
     from helpers.chinese_clip import ImageTextEncoder
     from helpers.evaluate import evaluate_pipeline
 

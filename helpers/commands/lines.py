@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.commands.shared import PictureReader, as_json, load_pipeline, positive
+from helpers.commands.shared import PictureReader, as_json, positive
 
 if TYPE_CHECKING:
     from helpers.chinese_clip import ImageTextEncoder
@@ -32,7 +32,7 @@ def run_lines(args: argparse.Namespace) -> int:
 
     reader, index = PictureReader(args.images), None
     for paths, images in reader:
-        pipeline = load_pipeline(args.profile)
+        pipeline = args.load(args.profile)
         index = index or open_index(pipeline.encoder, args.lines, args.index)
         queries = calibrated_queries(pipeline.encoder.encode_images(images), pipeline.reference_embeds)
         for path, found in zip(paths, index.search(queries, args.k), strict=True):
@@ -52,7 +52,7 @@ def open_index(encoder: ImageTextEncoder, lines_file: Path | None, folder: Path 
         if folder is not None:
             index.save(folder)
         return index
-    index = LineIndex.load(folder, encoder.backend.fingerprint)
+    index = LineIndex.load(folder, encoder.fingerprint)
     if lines_file is not None and index.lines != load_lines(lines_file):
         raise ValueError(f"{folder}: this index has other lines than {lines_file}; name another folder")
     return index
@@ -69,5 +69,5 @@ def lines_text(path: str, found: Sequence[FoundLine]) -> str:
 
 
 def credit(author: str, title: str) -> str:
-    """Who wrote it where, as far as that is known: "  王勃《滕王阁》"."""
+    """Author and title, as far as they are known: "  王勃《滕王阁》"."""
     return f"  {author}{f'《{title}》' if title else ''}" if author or title else ""

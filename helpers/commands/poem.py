@@ -13,16 +13,29 @@ from helpers.commands.shared import (
     as_json,
     complain,
     from_options,
-    load_pipeline,
     picture_names,
     positive,
 )
-from helpers.config import BATCH
-from helpers.options import DEFAULT, FORMS, LAYOUT_NAMES, THEME_NAMES, WAYS, PoemOptions, punctuated
+from helpers.options import (
+    DEFAULT,
+    DEFAULT_CARD,
+    FORMS,
+    LAYOUT_NAMES,
+    THEME_NAMES,
+    WAYS,
+    CardOptions,
+    PoemOptions,
+    punctuated,
+)
 from helpers.pipeline import PoemJob, Row, card_paths, identity, keyword_records, marked_card_path, poem_blocks
 
 ENGINES = ("local", "ray")
 PICTURES = "files, folders, or quoted patterns like 'photos/**/*.jpg'"
+SWITCHES = {  # of PoemOptions, all on by default
+    "rhyme": "lines 2 and 4 need not rhyme",
+    "tone": "the tones (平仄) may stand in any order",
+    "keyword_per_line": "the keywords may stand in any line, or in none",
+}
 
 
 def add_picture_commands(commands: argparse._SubParsersAction) -> None:
@@ -32,7 +45,9 @@ def add_picture_commands(commands: argparse._SubParsersAction) -> None:
         command.add_argument("images", nargs="+", metavar="IMAGE", help=PICTURES)
         command.add_argument("--profile", choices=("mini", "full"), default="mini")
         command.add_argument("--json", action="store_true", help="one JSON object a line")
+        command.add_argument("--batch-size", type=positive, default=BATCH, help="pictures at a time (default: 64)")
     add_wishes(poem.add_argument_group("the poem"))
+    add_card_wishes(poem.add_argument_group("the card"))
     add_results(poem.add_argument_group("the results"))
     poem.set_defaults(run=run_poem)
     keywords.add_argument("--words", metavar="FILE", help="rank all of these (one word a line), not keyword.txt")
@@ -41,50 +56,48 @@ def add_picture_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def add_wishes(poem: argparse._ArgumentGroup) -> None:
-    """The fields of `PoemOptions`, and the words."""
-    poem.add_argument("--form", choices=FORMS, default=DEFAULT.form, help="characters a line x lines")
+    """The keywords, and the fields of `PoemOptions` with its defaults."""
     poem.add_argument("--keywords", metavar="春,雨", help="use these words instead of the picture's own")
-    poem.add_argument("--n", type=int, default=DEFAULT.n, help="candidates, of which the best is shown (default: 8)")
+    poem.add_argument("--form", choices=FORMS, help="characters a line x lines")
+    poem.add_argument("--n", type=int, help="candidates, of which the best is shown (default: %(default)s)")
     poem.add_argument(
-        "--seed",
-        type=int,
-        default=DEFAULT.seed,
-        help="the same seed and keywords give the same poems, whatever else is in the batch",
+        "--seed", type=int, help="the same seed and keywords give the same poems, whatever else is in the batch"
     )
-    poem.add_argument("--no-rhyme", dest="rhyme", action="store_false", help="lines 2 and 4 need not rhyme")
-    poem.add_argument("--no-tone", dest="tone", action="store_false", help="the tones (平仄) may stand in any order")
+    for name, help_text in SWITCHES.items():
+        poem.add_argument(f"--no-{name.replace('_', '-')}", dest=name, action="store_false", help=help_text)
+    poem.add_argument("--acrostic", metavar="春夏秋冬", help="the characters that the lines begin with")
     poem.add_argument(
-        "--no-keyword-per-line", dest="keyword_per_line", action="store_false",
-        help="the keywords may stand in any line, or in none",
-    )  # fmt: skip
-    poem.add_argument("--acrostic", default="", metavar="春夏秋冬", help="the characters that the lines begin with")
-    poem.add_argument(
-        "--way", choices=WAYS, default=DEFAULT.way,
+        "--way", choices=WAYS,
         help="from keywords (default), from a classical line that is like the picture, or with the picture looking on",
     )  # fmt: skip
+    poem.set_defaults(**vars(DEFAULT))
 
 
-def add_results(poem: argparse._ArgumentGroup) -> None:
-    poem.add_argument(
+def add_card_wishes(card: argparse._ArgumentGroup) -> None:
+    """The folder of the cards, and the fields of `CardOptions` with its defaults."""
+    card.add_argument(
         "--card", "--cards", type=Path, metavar="DIR",
         help="write a poem card PNG for each picture to DIR; with --out, a hash of the picture's path is in its name",
     )  # fmt: skip
-    poem.add_argument("--layout", choices=LAYOUT_NAMES, default="auto", help="of the cards")
-    poem.add_argument("--theme", choices=THEME_NAMES, default="auto", help="paper and ink (default: by the photo)")
+    card.add_argument("--layout", choices=LAYOUT_NAMES, help="of the cards")
+    card.add_argument("--theme", choices=THEME_NAMES, help="paper and ink (default: by the photo)")
+    card.set_defaults(**vars(DEFAULT_CARD))
+
+
+def add_results(poem: argparse._ArgumentGroup) -> None:
     poem.add_argument(
         "--out",
         type=Path,
         metavar="FILE.jsonl",
         help="write the results there; run again, it does only what is missing",
     )
-    poem.add_argument("--batch-size", type=positive, default=BATCH, help=f"pictures at a time (default: {BATCH})")
     poem.add_argument("--engine", choices=ENGINES, default="local", help="ray: on many machines or GPUs (Ray Data)")
 
 
 def run_poem(args: argparse.Namespace) -> int:
     keywords = None if args.keywords is None else split_keywords(args.keywords)
-    options = from_options(PoemOptions, args)
-    job = PoemJob(args.profile, keywords, options, args.layout, args.theme, args.batch_size)
+    options, card = from_options(PoemOptions, args), from_options(CardOptions, args)
+    job = PoemJob(args.profile, keywords, options, card, args.batch_size)
     names, status = picture_names(args.images)
     return max(status, (write_file if args.out else print_poems)(names, job, args))
 
@@ -93,7 +106,7 @@ def print_poems(names: Sequence[str], job: PoemJob, args: argparse.Namespace) ->
     status = 0
     cards = card_paths(names, args.card) if args.card else [None] * len(names)
     rows = [Row(*pair) for pair in zip(names, cards, strict=True)]
-    for block in blocks_of(rows, job, args.engine):
+    for block in blocks_of(rows, job, args):
         for record in block:
             if "error" in record:
                 status = complain(record["error"])
@@ -112,7 +125,7 @@ def write_file(names: Sequence[str], job: PoemJob, args: argparse.Namespace) -> 
         missing = [name for name in names if identity(name) not in file.done]
         rows = [Row(name, marked_card_path(name, args.card) if args.card else None) for name in missing]
         with tqdm(total=len(names), initial=len(names) - len(rows), unit="photo") as bar:
-            for block in blocks_of(rows, job, args.engine):
+            for block in blocks_of(rows, job, args):
                 file.add(block)
                 errors = [record["error"] for record in block if "error" in record]
                 if errors:
@@ -126,9 +139,9 @@ def write_file(names: Sequence[str], job: PoemJob, args: argparse.Namespace) -> 
     return status
 
 
-def blocks_of(rows: Sequence[Row], job: PoemJob, engine: str) -> Iterator[list[dict]]:
-    if engine == "local":
-        return poem_blocks(rows, job, lambda: load_pipeline(job.profile))
+def blocks_of(rows: Sequence[Row], job: PoemJob, args: argparse.Namespace) -> Iterator[list[dict]]:
+    if args.engine == "local":
+        return poem_blocks(rows, job, lambda: args.load(job.profile))
     from helpers.pipeline import ray_blocks
 
     return ray_blocks(rows, job)
@@ -140,9 +153,9 @@ def run_keywords(args: argparse.Namespace) -> int:
     if args.k < 1:
         raise ValueError(f"--k must be at least 1, not {args.k}")
     words = read_words(args.words) if args.words else None
-    reader = PictureReader(args.images)
+    reader = PictureReader(args.images, args.batch_size)
     for paths, images in reader:
-        pipeline = load_pipeline(args.profile)
+        pipeline = args.load(args.profile)
         image_embeds = pipeline.encoder.encode_images(images)  # (N, D)
         rows = pipeline.rank(image_embeds, words) if words else pipeline.keywords(image_embeds, args.k)
         for path, row in zip(paths, rows, strict=True):

@@ -1,4 +1,4 @@
-"""What the commands share: pictures by their names, the models behind them, JSON, and complaints."""
+"""Shared by the commands: pictures by their names, JSON, complaints, options."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from helpers.config import BATCH
@@ -16,36 +15,22 @@ from helpers.pipeline import identity, matches
 if TYPE_CHECKING:
     from PIL import Image
 
-    from helpers.pipeline import ImageToPoem
-
 Config = TypeVar("Config")  # a dataclass
 
 
-@cache
-def load_pipeline(profile: str) -> ImageToPoem:
-    from helpers.config import load_config
-
-    config = load_config(profile)  # before transformers is imported: it may switch the hub off
-    from transformers.utils import logging
-
-    from helpers.pipeline import ImageToPoem
-
-    logging.disable_progress_bar()  # stderr is for errors: loading takes a blink
-    return ImageToPoem(config)
-
-
 class PictureReader:
-    """Yields the readable pictures with their names, BATCH at a time; `status` becomes 2 if any was not readable."""
+    """Yields the readable pictures with their names, some at a time; `status` becomes 2 if any was not readable."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], batch_size: int = BATCH) -> None:
         self.names, self.status = picture_names(names)
+        self.batch_size = batch_size
 
     def __iter__(self) -> Iterator[tuple[list[str], list[Image.Image]]]:
         from helpers.data import ImageError, load_image
 
-        for start in range(0, len(self.names), BATCH):
+        for start in range(0, len(self.names), self.batch_size):
             paths, images = [], []
-            for name in self.names[start : start + BATCH]:
+            for name in self.names[start : start + self.batch_size]:
                 try:
                     images.append(load_image(name))
                     paths.append(name)
@@ -56,7 +41,7 @@ class PictureReader:
 
 
 def picture_names(arguments: Sequence[str]) -> tuple[list[str], int]:
-    """What files, folders and patterns stand for, no file twice; status 2, and a complaint, where that is nothing."""
+    """The pictures that files, folders and patterns stand for, none twice; status 2 where there is none."""
     found: dict[str, str] = {}
     status = 0
     for argument in arguments:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 
 from helpers.commands.shared import from_options, positive
 from helpers.options import PoemTrainingConfig, TrainingConfig
-from helpers.storage import hub_needed
 
 if TYPE_CHECKING:
-    from helpers.data import CaptionData
+    from helpers.data import Splits
     from helpers.training import Progress
 
 FILE_HELP = "@FILE: options from a file, # begins a comment; of an option that is given twice the later one counts."
@@ -44,7 +43,7 @@ def add_training_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def add_training_command(train: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
-    """What both kinds of training can be told. `train lit @FILE` reads options from a file, with comments after #."""
+    """Options of both kinds of training. `train lit @FILE` reads options from a file, with comments after #."""
     parser = train.add_parser(name, help=text, fromfile_prefix_chars="@", epilog=FILE_HELP)
 
     def words(line: str) -> list[str]:
@@ -85,62 +84,56 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_train_clip(args: argparse.Namespace) -> int:
+    from helpers.clip import fine_tune, from_backbones, load_clip, train_heads
     from helpers.config import load_config, seed_everything
 
-    profile = load_config(args.profile, **hub_needed(args.data, args.text_model))
-    from helpers.clip import CLIPBundle, fine_tune, train_heads
-
-    train, val = load_training_data(args.data or profile.captions, args)
+    profile = load_config(args.profile)
+    splits = load_splits(args.data or profile.captions, args)
     seed_everything(args.seed)  # the new heads
-    asked = given(args, "pooling", "dropout", "image_size")
+    asked = given_options(args, "pooling", "dropout", "image_size")
     if args.start:
-        bundle = CLIPBundle.load(args.start, **asked)
+        model = load_clip(args.start, **asked)
     else:
-        bundle = CLIPBundle.from_backbones(
+        model = from_backbones(
             args.image_weights or profile.image_backbone,
             args.text_model or profile.text_backbone,
             **{"image_size": profile.image_size, **asked},
         )
-    run = train_heads if args.frozen else fine_tune
-    return report(
-        args, run(bundle, train, val, from_options(TrainingConfig, args), args.out, args.language, args.resume)
-    )
+    train = train_heads if args.frozen else fine_tune
+    return report(args, train(*model, splits, from_options(TrainingConfig, args), args.out, resume=args.resume))
 
 
 def run_train_lit(args: argparse.Namespace) -> int:
+    from helpers.chinese_clip import from_towers, join_towers, load_image_tower, new_bert, train_lit
     from helpers.config import load_config, seed_everything
-
-    profile = load_config(args.profile, **hub_needed(args.data, args.text_model, args.image_tower))
-    from helpers.chinese_clip import BertCLIPBundle, load_image_tower, new_bert, train_lit
     from helpers.data import DRAWN, flatten
 
-    train, val = load_training_data(args.data or DRAWN, args)  # no set of Chinese captions is every reader's to load
+    profile = load_config(args.profile)
+    splits = load_splits(args.data or DRAWN, args)  # no set of Chinese captions is every reader's to load
     seed_everything(args.seed)  # the new heads and perhaps the new BERT
-    asked = given(args, "pooling", "dropout", "dim")
+    asked = given_options(args, "pooling", "dropout", "dim")
     image_tower, text_model = args.image_tower or profile.locked_image_tower, args.text_model or profile.chinese_bert
     if text_model == "new":
-        texts, _ = flatten(train.in_language(args.language))
-        bundle = BertCLIPBundle.of(load_image_tower(image_tower), *new_bert(texts), **asked)
+        texts, _ = flatten(splits.train.in_language(args.language))
+        model = join_towers(load_image_tower(image_tower), *new_bert(texts), **asked)
     else:
-        bundle = BertCLIPBundle.from_towers(image_tower, text_model, **asked)
-    return report(
-        args, train_lit(bundle, train, val, from_options(TrainingConfig, args), args.out, args.language, args.resume)
-    )
+        model = from_towers(image_tower, text_model, **asked)
+    return report(args, train_lit(*model, splits, from_options(TrainingConfig, args), args.out, resume=args.resume))
 
 
-def load_training_data(data: str, args: argparse.Namespace) -> tuple[CaptionData, CaptionData]:
+def load_splits(data: str, args: argparse.Namespace) -> Splits:
     """The training and the validation split; ValueError if they would be the same pictures or lack captions."""
-    from helpers.data import load_captions
+    from helpers.data import Splits, load_captions
 
     if Path(data).is_file() and not args.split_list:
         raise ValueError(f"{data}: one file cannot both train and validate; give --split-list, or a folder of splits")
-    splits = load_captions(data, "train", args.split_list), load_captions(data, "val", args.split_list)
-    for split in splits:
+    train, val = (load_captions(data, split, args.split_list) for split in ("train", "val"))
+    for split in (train, val):
         split.in_language(args.language)  # complains before large models are loaded
-    return splits
+    return Splits(train, val, args.language)
 
 
-def given(args: argparse.Namespace, *names: str) -> dict[str, object]:
+def given_options(args: argparse.Namespace, *names: str) -> dict[str, object]:
     """Those of the options that were given."""
     return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
@@ -175,7 +168,7 @@ def run_train_poem(args: argparse.Namespace) -> int:
     from helpers.config import load_config
     from helpers.poems import read_split
 
-    profile = load_config(args.profile, **hub_needed(args.model))
+    profile = load_config(args.profile)
     config = from_options(PoemTrainingConfig, args)
     train, valid = (read_split(args.data or profile.poems, split) for split in ("train", "valid"))
     from helpers.poems import PoemWriter, fine_tune_t5

@@ -19,11 +19,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "photos": ["MAX_SIDE", "PICTURE_SUFFIXES", "ImageError", "load_image", "squash"],
+        "photos": ["MAX_SIDE", "SUFFIXES", "ImageError", "load_image", "squash"],
         "captions": [
             "DRAWN",
             "CaptionData",
             "LazyPictures",
+            "Splits",
             "alternate",
             "drawn_landscapes",
             "flatten",

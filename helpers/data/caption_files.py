@@ -66,14 +66,11 @@ def read_split_list(path: str | Path) -> dict[str, str]:
     return {row["filename"]: row["split"].replace("restval", "train") for row in rows}
 
 
-def in_split(names: Sequence[str], split: str, splits: dict[str, str] | None) -> list[int]:
-    """The numbers of the pictures in `split`, by `splits` (name -> split).
-
-    Without `splits` a hash of the name puts 3% each into val and test.
-    """
-    if splits is None:
-        splits = {name: _hashed_split(name) for name in names}
-    return [i for i, name in enumerate(names) if splits.get(name) == split]
+def in_split(names: Sequence[str], split: str, split_of: dict[str, str] | None) -> list[int]:
+    """Indices of the pictures of `split`: by the list, or by a hash of the name: 3% val, 3% test."""
+    if split_of is None:
+        split_of = {name: _hashed_split(name) for name in names}
+    return [i for i, name in enumerate(names) if split_of.get(name) == split]
 
 
 def _hashed_split(name: str) -> str:

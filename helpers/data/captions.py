@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -50,7 +51,7 @@ class CaptionData:
     captions: Sequence[Sequence[str]]  # (N,) of English captions
     captions_zh: Sequence[Sequence[str]]  # (N,) of Chinese captions, which may be none
     names: Sequence[str]  # (N,)
-    source: str  # name and state of the origin: changes when the pictures do
+    source: str  # its origin as text; changes when the pictures do
 
     def __len__(self) -> int:
         return len(self.names)
@@ -74,6 +75,14 @@ class CaptionData:
             names=self.names[:count],
             source=f"{self.source}[:{count}]",
         )
+
+
+class Splits(NamedTuple):
+    """A set to train on, one to validate on, and the language of their captions: "en", "zh" or "both"."""
+
+    train: CaptionData
+    val: CaptionData
+    language: str = "en"
 
 
 def flatten(captions: Sequence[Sequence[str]]) -> tuple[list[str], np.ndarray]:

@@ -31,7 +31,7 @@ class Counts(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The result for one row; `reason` says why there is no picture, None if there is one."""
+    """The outcome of a row; `reason`: why there is no picture, if there is none."""
 
     filename: str
     url: str
@@ -92,7 +92,7 @@ def to_fetch(pairs: Iterable[WebPair], there: set[str]) -> Iterator[Job]:
 
 
 def is_plain(name: str) -> bool:
-    """True for the name of a visible file, not one of ours, that any file system takes, and for no path."""
+    """True if this is the name of a visible file, not of our own, that any file system takes, and no path."""
     plain = name.isprintable() and not set('/\\:*?"<>|') & set(name)
     return plain and name[:1] not in ("", ".") and name != FAILURES and len(name.encode()) <= 255
 
@@ -123,7 +123,7 @@ def check_picture(path: Path, sha256: str) -> None:
 
 
 def in_threads(function: Callable[[Job], Outcome], jobs: Iterable[Job], workers: int) -> Iterator[Outcome]:
-    """The outcome of each job, in the order they finish; only a few jobs at a time are taken from their list."""
+    """Results of `function` for each job, as they are done; only a few jobs at a time are taken from their list."""
     waiting: set[Future[Outcome]] = set()
     pool = ThreadPoolExecutor(workers)
     try:

@@ -15,13 +15,13 @@ import requests
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError, InvalidHeader, NameResolutionError, NewConnectionError, ReadTimeoutError
 
-MAX_BYTES = 50_000_000  # a picture; more is a film or a trap
+from helpers.config import REPOSITORY
+
 MAX_REDIRECTS = 5
-BACK_OFF = 0.5  # seconds before the first retry, then twice as long each time
 MAX_PAUSE = 30  # seconds, whatever a server asks for in Retry-After
 CHUNK = 1 << 16  # bytes
-USER_AGENT = "image-to-poem/0.1 (+https://github.com/image-to-poem/image-to-poem)"
-TEMPORARY_STATUSES = {429, 500, 502, 503, 504}  # worth another attempt
+USER_AGENT = f"image-to-poem/0.1 (+{REPOSITORY})"
+RETRIED = {429, 500, 502, 503, 504}  # status codes that may be gone the next time
 _ERRORS = (requests.RequestException, HTTPError, ValueError)  # odd addresses raise the latter two
 
 
@@ -30,7 +30,7 @@ class Failure(Exception):
 
 
 class TemporaryFailure(Failure):
-    """A failure that may be gone in `pause` seconds."""
+    """Why not now; `pause` seconds later it may work."""
 
     def __init__(self, reason: str, pause: float = 0) -> None:
         super().__init__(reason)
@@ -41,7 +41,9 @@ class TemporaryFailure(Failure):
 class Limits:
     timeout: float = 10  # seconds to connect, and to wait for the next byte
     deadline: float = 60  # seconds for a file, with all its retries (but for headers that come byte by byte)
-    retries: int = 3  # after a time-out, a lost connection, a body cut off, or one of TEMPORARY_STATUSES
+    retries: int = 3  # after a time-out, a lost connection, a body cut off, or a status code of RETRIED
+    back_off: float = 0.5  # seconds before the first retry, then twice as long each time
+    max_bytes: int = 50_000_000  # a picture; more is a film or a trap
 
 
 def fetch_file(url: str, path: Path, limits: Limits) -> None:
@@ -56,7 +58,7 @@ def fetch_file(url: str, path: Path, limits: Limits) -> None:
         try:
             return _receive(url, path, limits, end)
         except TemporaryFailure as failure:
-            pause = max(BACK_OFF * 2**attempt, min(failure.pause, MAX_PAUSE))
+            pause = max(limits.back_off * 2**attempt, min(failure.pause, MAX_PAUSE))
             if attempt == limits.retries or time.monotonic() + pause >= end:
                 raise
         time.sleep(pause)
@@ -70,8 +72,8 @@ def _receive(url: str, path: Path, limits: Limits, end: float) -> None:
             with hang_up_at(end, response), open(path, "wb") as file:
                 for chunk in response.iter_content(CHUNK):
                     file.write(chunk)
-                    if file.tell() > MAX_BYTES:
-                        raise Failure(f"larger than {MAX_BYTES / 1e6:g} MB")
+                    if file.tell() > limits.max_bytes:
+                        raise Failure(f"larger than {limits.max_bytes / 1e6:g} MB")
     except _ERRORS as error:
         failure = _failure(error, limits)
     if time.monotonic() >= end:  # we hung up, which may look like a lost connection or even like the end of the file
@@ -83,7 +85,7 @@ def _receive(url: str, path: Path, limits: Limits, end: float) -> None:
 def _check_status(response: requests.Response) -> None:
     code = response.status_code
     status = f"{code} {responses.get(code, '')}".strip()
-    if code in TEMPORARY_STATUSES:
+    if code in RETRIED:
         raise TemporaryFailure(status, _asked_pause(response.headers.get("Retry-After", "0")))
     if not 200 <= code < 300:
         raise Failure(status)
@@ -98,8 +100,8 @@ def _asked_pause(header: str) -> float:
 
 
 def _failure(error: Exception, limits: Limits) -> Failure:
-    """An error of requests as a Failure, in words for a reader."""
-    cause = error.args[0] if error.args else error  # an error of urllib3
+    """An error of requests, in words for a reader."""
+    cause = error.args[0] if error.args else error  # of urllib3
     cause = getattr(cause, "reason", cause)
     if isinstance(error, requests.TooManyRedirects):
         return Failure("too many redirects")
@@ -118,17 +120,17 @@ def _failure(error: Exception, limits: Limits) -> Failure:
     return Failure("not a valid address or answer")
 
 
-_thread_local = threading.local()
+_local = threading.local()
 
 
 def _session() -> requests.Session:
-    """This thread's own session: requests does not promise that threads can share one."""
-    if not hasattr(_thread_local, "session"):
-        session = _thread_local.session = requests.Session()
+    """One for each thread: requests does not promise that threads can share one."""
+    if not hasattr(_local, "session"):
+        session = _local.session = requests.Session()
         session.headers["User-Agent"] = USER_AGENT
         session.max_redirects = MAX_REDIRECTS
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # else a million hosts' cookies add up
-    return _thread_local.session
+    return _local.session
 
 
 @contextmanager

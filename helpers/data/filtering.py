@@ -25,31 +25,29 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from helpers.characters import is_han, mostly
-from helpers.config import BATCH
+from helpers.characters import is_han
+from helpers.config import BATCH_SIZE
 from helpers.data.photos import ImageError, load_image
 from helpers.data.web_pairs import PairFile, write_rows
 from helpers.storage import cached, digest
 
-ALPHABETS = {"zh": is_han, "en": str.isascii, "any": str.isalpha}  # tests for a letter of each language
 _URL = re.compile(r"https?:|www\.|[a-z0-9-]\.(?:com|cn|net|org)(?![a-z0-9])", re.IGNORECASE)
 _CODE = re.compile(r"[a-z_.#/-]*\d[\w.#/-]*", re.IGNORECASE | re.ASCII)  # 13800000000, IMG_2041.jpg
 
 
-class PairEncoder(Protocol):
-    """An image-text model that measures pairs; its embeddings have unit norm."""
+class Encoder(Protocol):
+    """An image-text model, as far as filtering needs one; `helpers.chinese_clip.ImageTextEncoder` is one."""
 
-    @property
-    def fingerprint(self) -> str: ...  # changes when the weights do
+    fingerprint: str  # changes when the model does
 
-    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray: ...  # (N, D)
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray: ...  # (N, D), unit norm
 
-    def encode_texts(self, texts: Sequence[str]) -> np.ndarray: ...  # (M, D)
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray: ...  # (M, D), unit norm
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Limits for a pair; the defaults are for Chinese captions of photographs."""
+    """Conditions that a pair has to meet; the defaults are for Chinese captions of photographs."""
 
     language: str = "zh"  # "zh", "en" or "any"
     min_side: int = 64  # pixels
@@ -88,8 +86,9 @@ def filter_pairs(
     folder: Path,
     out: Path,
     rules: Rules,
-    encoder: PairEncoder | None = None,
+    encoder: Encoder | None = None,
     drop_lowest: float = 0.1,
+    batch_size: int = BATCH_SIZE,
 ) -> Counter[str]:
     """Write the good pairs to `out`, the others with the column reason to <stem of out>_rejected.csv beside it.
 
@@ -98,6 +97,7 @@ def filter_pairs(
         folder: the pictures.
         encoder: for the cosines, which count only with it; not the model that is to be evaluated on what is left.
         drop_lowest: the share, 0 to 1, of the pairs that pass the rules that is then rejected for its cosine.
+        batch_size: pictures in memory at a time.
 
     Returns:
         How many pairs were rejected for each reason; those that were kept stand under "".
@@ -113,7 +113,7 @@ def filter_pairs(
     pairs = PairFile(source)
     sieve = Sieve([(pair.text, pair.filename) for pair in pairs])
     sieve.reject_texts(rules)
-    sieve.reject_pictures(folder, rules, encoder)
+    sieve.reject_pictures(folder, rules, encoder, batch_size)
     sieve.reject_repeats(rules.max_repeats)
     sieve.reject_duplicates()
     if encoder:
@@ -126,30 +126,30 @@ def filter_pairs(
 
     out.parent.mkdir(parents=True, exist_ok=True)
     write_rows(out, pairs.columns, (row.values() for row in rows(kept=True)))
-    columns = dict.fromkeys([*pairs.columns, "reason"])  # a list that was rejected once has it already
+    columns = dict.fromkeys([*pairs.columns, "reason"])  # a list that was rejected once has that column already
     write_rows(rejected, list(columns), (row.values() for row in rows(kept=False)))
     return Counter(sieve.reasons)
 
 
-class InspectedFile(NamedTuple):
-    """A picture file after its check."""
+class PictureFile(NamedTuple):
+    """A picture file, decoded and judged."""
 
     fault: str  # "": none
     digest: bytes = b""  # SHA-256 of the file's bytes
     picture: Image.Image | None = None  # the decoded picture, on request
 
 
-def inspect_file(folder: Path, rules: Rules, keep: bool, name: str) -> InspectedFile:
-    """Read, decode and check one file; `keep` the decoded picture."""
+def read_picture_file(folder: Path, rules: Rules, keep: bool, name: str) -> PictureFile:
+    """Read and decode one file; `keep` the decoded picture."""
     path = folder / name
     if not os.path.isfile(path):  # unlike Path.is_file, it takes any name
-        return InspectedFile("picture missing")
+        return PictureFile("picture missing")
     try:
         picture = load_image(path)
     except ImageError:
-        return InspectedFile("picture unreadable")
+        return PictureFile("picture unreadable")
     content = hashlib.sha256(path.read_bytes()).digest()
-    return InspectedFile(rules.picture_fault(picture), content, picture if keep else None)
+    return PictureFile(rules.picture_fault(picture), content, picture if keep else None)
 
 
 class Sieve:
@@ -169,25 +169,25 @@ class Sieve:
     def reject_texts(self, rules: Rules) -> None:
         self.reasons = [rules.text_fault(text) for text in self.texts]
 
-    def reject_pictures(self, folder: Path, rules: Rules, encoder: PairEncoder | None) -> None:
+    def reject_pictures(self, folder: Path, rules: Rules, encoder: Encoder | None, batch_size: int) -> None:
         """Each file is decoded once, and the cosines of its pairs are computed while it is in memory."""
         pairs_of = defaultdict(list)
         for i in self.remaining():
             pairs_of[self.pairs[i][1]].append(i)
-        inspect = partial(inspect_file, folder, rules, encoder is not None)
+        read = partial(read_picture_file, folder, rules, encoder is not None)
         names, progress = iter(pairs_of), tqdm(total=len(pairs_of), desc="look", unit="picture")
         with ThreadPoolExecutor(os.cpu_count()) as pool, progress:
-            while block := list(islice(names, BATCH)):
-                files = list(zip(pool.map(inspect, block), (pairs_of[name] for name in block), strict=True))
-                for file, pairs in files:
+            while block := list(islice(names, batch_size)):
+                files = [(seen, pairs_of[name]) for name, seen in zip(block, pool.map(read, block), strict=True)]
+                for seen, pairs in files:
                     for i in pairs:
-                        self.reasons[i], self.digests[i] = file.fault, file.digest
-                good = [(file.picture, pairs) for file, pairs in files if not file.fault]
+                        self.reasons[i], self.digests[i] = seen.fault, seen.digest
+                good = [(seen.picture, pairs) for seen, pairs in files if not seen.fault]
                 if encoder and good:
                     self._measure(encoder, good)
                 progress.update(len(block))
 
-    def _measure(self, encoder: PairEncoder, pictures: Sequence[tuple[Image.Image, list[int]]]) -> None:
+    def _measure(self, encoder: Encoder, pictures: Sequence[tuple[Image.Image, list[int]]]) -> None:
         """The cosine of each picture and of the texts that are paired with it, kept for a run that is started again."""
         rows, pairs = zip(*((row, i) for row, (_, own) in enumerate(pictures) for i in own), strict=True)
         texts = [self.texts[i] for i in pairs]  # (M,)

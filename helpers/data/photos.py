@@ -14,7 +14,7 @@ MAX_SIDE = 1600  # pixels; nothing downstream needs more
 MIN_SIDE = 16  # pixels, after scaling to MAX_SIDE: below that there is nothing to see
 
 # Only raster formats: Pillow would otherwise also hand PostScript to an interpreter.
-FORMATS = {
+SUFFIXES_OF = {
     "JPEG": (".jpg", ".jpeg"),
     "PNG": (".png",),
     "WebP": (".webp",),
@@ -22,13 +22,13 @@ FORMATS = {
     "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"),
 }
-PICTURE_SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-*_MOST, _LAST = FORMATS
-_FORMAT_LIST = f"{', '.join(_MOST)} or {_LAST}"
+SUFFIXES = tuple(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes)
+_FORMATS = tuple(name.upper() for name in SUFFIXES_OF)  # as Pillow calls them
+_NAMES = " or ".join(", ".join(SUFFIXES_OF).rsplit(", ", 1))
 _REASONS: dict[type[Exception], str] = {
     FileNotFoundError: "there is no such file",
     PermissionError: "no permission to read it",
-    UnidentifiedImageError: f"not a picture in {_FORMAT_LIST} (export HEIC as JPEG)",
+    UnidentifiedImageError: f"not a picture in {_NAMES} (export HEIC as JPEG)",
     Image.DecompressionBombError: f"more than {MAX_PIXELS // 10**6} megapixels",
 }
 

@@ -36,7 +36,7 @@ class Canvas:
     """A square RGB image to be drawn on in unit coordinates; colours are seen in the light of the scene."""
 
     def __init__(self, image: Image.Image, kept: Shade, added: Shade, *, night: bool = False, snow: bool = False):
-        """`kept`, `added`: the light of the scene, which turns a colour into kept * colour + added, by channel."""
+        """A colour in this light: in each channel a part is `kept`, and something `added`."""
         self.image, self.side = image, image.width
         self.draw = ImageDraw.Draw(image, "RGBA")
         self.kept, self.added, self.night, self.snow = kept, added, night, snow

@@ -13,7 +13,7 @@ from helpers.drawn.scenes import Scene
 
 Choice = Callable[[Sequence[str]], str]
 Form = Callable[[Scene, Choice], str]
-MINOR = ("land", "water", "light", "bird")  # the fields that people leave out
+MINOR = ("land", "water", "light", "bird")  # fields that people leave out
 
 
 def captions_en(scene: Scene) -> list[str]:
@@ -271,7 +271,7 @@ def zh_names(scene: Scene, pick: Choice, *fields: str) -> list[str]:
 
 
 def zh_place(scene: Scene) -> str:
-    """The thing's place: 江上, 湖边, 瀑布旁, or "" in a meadow."""
+    """The place of the thing: 江上, 湖边, 瀑布旁, or nothing."""
     if not scene.water:
         return ""
     beside = "旁" if scene.water == "waterfall" else "边"

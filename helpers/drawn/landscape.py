@@ -29,7 +29,7 @@ def land(canvas: Canvas, scene: Scene, palette: Palette) -> None:
         waterfall(canvas, chance(scene, "water"), palette)
 
 
-X = np.linspace(0, 1, 121)  # the places at which the heights of a ridge are measured
+X = np.linspace(0, 1, 121)  # places at which the heights of a ridge are measured
 
 
 def tents(rng: np.random.Generator, centres: Sequence[float], heights: Sequence[float], width: float) -> np.ndarray:
@@ -174,7 +174,7 @@ def mist(canvas: Canvas, scene: Scene, palette: Palette) -> None:
 
 
 def reflection(canvas: Canvas) -> None:
-    """The mirror image of all that stands above the waterline, fading downwards."""
+    """The picture above the waterline, upside down and fading below it."""
     left, line = round(0.36 * canvas.side), round(WATERLINE * canvas.side)
     width, depth = canvas.side - left, canvas.side - line
     above = canvas.image.crop((left, line - depth, canvas.side, line))

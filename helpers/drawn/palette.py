@@ -11,7 +11,7 @@ from PIL import Image
 from helpers.drawn.canvas import WHITE, Colour
 from helpers.drawn.scenes import Scene
 
-HORIZON = 0.62  # the y of the line between land and water
+HORIZON = 0.62  # the line between land and water
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ PALETTES = {
         (0.62, 0.64, 0.76), (6, 10, 24),
     ),
 }  # fmt: skip
-GREYS = {"mist": 0.2, "rain": 0.6, "snow": 0.65}  # the share of grey in the colours of the distance
+GREYS = {"mist": 0.2, "rain": 0.6, "snow": 0.65}  # how grey the distance is: 0 to 1
 
 
 def weathered(palette: Palette, weather: str) -> Palette:

@@ -105,7 +105,7 @@ def split_of(plant: str, thing: str) -> str:
 
 
 def sensible(weather: str, land: str, water: str, company: Sequence[str]) -> bool:
-    """True if plant, thing and bird (`company`) can be met in such a place and weather."""
+    """True if plant, thing and bird would be met in such a place and weather."""
     if weather == "snow" and not NOT_IN_SNOW.isdisjoint(company):
         return False
     if water == "waterfall" and land == "hills":  # nothing to fall from

@@ -1,4 +1,4 @@
-"""How good is it? Models measured on data that they have not seen, by judges that had no part.
+"""Models measured on data that they have not seen, by judges that had no part.
 
 Each file answers one `python -m helpers evaluate WHAT`; the arithmetic is that of `helpers.metrics`.
 

@@ -1,4 +1,4 @@
-"""How good are the poems for a folder of labelled photographs? The model that chose the poems must not be the judge.
+"""Poems for a folder of labelled photographs, measured by a judge that had no part in choosing them.
 
 Image relevance is retrieval turned round: the judge, a model that had no part in the choice, gets each poem and all
 photographs and must find the one that the poem was written for (recall@k; chance is k in N). What is judged in one go:
@@ -9,6 +9,7 @@ the poem model alone finds likeliest, and what picking one blindly would give, w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,6 @@ from helpers.evaluate.labelled_photos import LABELS, LabelledPhotos, named_label
 from helpers.keywords import standard_scores
 from helpers.metrics import distinct_n, keyword_recall, recall_of_scores, verse_rates, word_ranking
 from helpers.options import punctuated
-from helpers.pipeline import FUNCTIONS
 from helpers.plots import show_gallery, use_chinese_fonts
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
     from helpers.chinese_clip import ImageTextEncoder
     from helpers.options import PoemOptions
-    from helpers.pipeline import ImageToPoem
-    from helpers.poems import Poem
+    from helpers.pipeline import ImageToPoem, PicturePoem
 
 KS = (1, 5)
 Texts = Sequence[Sequence[str]]  # lines of poems
@@ -66,14 +65,14 @@ def evaluate_pipeline(
 
     Raises ValueError if the judge is the model that chooses, or there are fewer than two seeds to compare.
     """
-    if judge.backend.fingerprint == pipeline.encoder.backend.fingerprint:
+    if judge.fingerprint == pipeline.encoder.fingerprint:
         raise ValueError("the model that chooses the poems cannot judge them: name another --judge")
     if seeds < 2:
         raise ValueError("diversity needs at least two seeds")
     image_embeds = pipeline.encoder.encode_images(photos.images)  # (N, D)
-    words = [[word for word, _ in row] for row in pipeline.keywords(image_embeds, pipeline.config.keywords)]
+    keywords = pipeline.keywords(image_embeds, pipeline.config.keywords)
+    words = [[word for word, _ in row] for row in keywords]
     relevance, owners = Judge(judge, photos), np.arange(len(words))
-    plans = pipeline.plans(words)
     figures: dict[str, object] = {
         "photos": len(words),
         "seeds": seeds,
@@ -86,26 +85,19 @@ def evaluate_pipeline(
         for wishes in options:
             runs = []
             for seed in range(seeds):
-                runs.append(write(pipeline, image_embeds, plans, wishes.with_seed(seed)))
+                runs.append(pipeline.poems(image_embeds, keywords, replace(wishes, seed=seed)))
                 bar.update()
-            figures["ways"][wishes.way] = way_figures(relevance, photos.names, plans, runs)
+            figures["ways"][wishes.way] = way_figures(relevance, photos.names, runs)
     return figures
 
 
-Run = tuple[list[list["Poem"]], list[list["Poem"]]]  # N times n candidates, as written and best first
-
-
-def write(pipeline: ImageToPoem, image_embeds: np.ndarray, plans: Texts, options: PoemOptions) -> Run:
-    candidates = FUNCTIONS[options.way](pipeline, image_embeds, plans, options)
-    return candidates, pipeline.best_first(image_embeds, candidates, options)
-
-
-def way_figures(judge: Judge, names: Sequence[str], plans: Texts, runs: Sequence[Run]) -> dict[str, object]:
-    """What one way gives, as means over its runs, one a seed."""
-    chosen = [[row[0].lines for row in ordered] for _, ordered in runs]  # seeds times N
-    likeliest = [[max(row, key=lambda poem: poem.log_likelihood).lines for row in drawn] for drawn, _ in runs]
-    everything = [poem.lines for drawn, _ in runs for row in drawn for poem in row]
-    owners, n = np.arange(len(names)), len(runs[0][0][0])
+def way_figures(judge: Judge, names: Sequence[str], runs: Sequence[Sequence[PicturePoem]]) -> dict[str, object]:
+    """The figures of one way, as means over its runs, one a seed, of N pictures each."""
+    plans = [result.plan for result in runs[0]]  # the same in all runs
+    chosen = [[result.poem.lines for result in run] for run in runs]  # seeds times N
+    likeliest = [[max(r.candidates, key=lambda poem: poem.log_likelihood).lines for r in run] for run in runs]
+    everything = [poem.lines for run in runs for result in run for poem in result.candidates]
+    owners, n = np.arange(len(names)), len(runs[0][0].candidates)
     ranks = np.array([judge.ranks(poems) for poems in chosen])  # (seeds, N)
     return {
         "recall": {
@@ -125,7 +117,7 @@ def way_figures(judge: Judge, names: Sequence[str], plans: Texts, runs: Sequence
 
 
 def shares(ranks: np.ndarray) -> dict[int, float]:
-    """How many of the ranks, of any shape, are below k, in per cent."""
+    """The share of the ranks, of any shape, that are below k, in per cent."""
     return {k: float(100 * (ranks < k).mean()) for k in KS}
 
 
@@ -152,7 +144,7 @@ def keyword_precision(keywords: Texts, truth: np.ndarray) -> dict[str, float]:
 
 
 def diversity(poems: Sequence[Texts]) -> dict[str, float]:
-    """How different poems are, for several runs of the same N pictures, one a seed.
+    """Variety of poems, over several runs of the same N pictures, one a seed.
 
     distinct_2: different pairs of characters over all pairs, within a run. shared_between_seeds: of the pairs of
     characters in two poems for one picture, the share that both have (Jaccard). different: poems that no other seed

@@ -1,4 +1,4 @@
-"""Words, and lines of classical verse, for a picture.
+"""The words, and the lines of classical verse, that a picture shows.
 
 The vocabulary of poetic imagery is encoded once. A picture's cosines are calibrated against reference pictures and
 thinned of near-synonyms; the same space answers with whole lines from an index.
@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "vocabulary": ["Keyword", "load_vocabulary", "read_words"],
         "ranking": [
             "ScoredWord",
+            "WordRanker",
             "WordStatistics",
             "calibrated_scores",
             "pick_diverse",

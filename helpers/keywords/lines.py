@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
 from helpers.config import ASSETS
+from helpers.verse import Line
 
 if TYPE_CHECKING:
     from helpers.chinese_clip import ImageTextEncoder
 
 SAMPLE = ASSETS / "lines" / "lines.tsv"
 BLOCK = 10_000  # lines encoded and kept at a time: a run that is killed loses no more than these
-
-
-class Line(NamedTuple):
-    text: str
-    author: str = ""
-    title: str = ""
 
 
 def load_lines(path: str | Path = SAMPLE) -> list[Line]:

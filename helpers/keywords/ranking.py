@@ -6,10 +6,13 @@ picture says nothing about this one); diversity (of two near-synonyms only the b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from helpers.chinese_clip import ImageTextEncoder
 
 
 def word_bias(text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:
@@ -23,7 +26,7 @@ def calibrated_scores(image_embeds: np.ndarray, text_embeds: np.ndarray, referen
 
 
 class WordStatistics(NamedTuple):
-    """What each of M words scores on reference pictures: worth keeping, since it costs far more than one photo does."""
+    """Scores of M words on reference pictures: worth keeping, since they cost far more than one photo does."""
 
     mean: np.ndarray  # (M,)
     spread: np.ndarray  # (M,) standard deviation
@@ -75,3 +78,30 @@ def ranked(words: Iterable[str], scores: np.ndarray) -> list[tuple[str, float]]:
 class ScoredWord(NamedTuple):
     word: str
     score: float  # standard deviations above the word's mean cosine with the reference pictures
+
+
+class WordRanker:
+    """M words with their embeddings and statistics, to be ranked by pictures.
+
+    `reference_embeds` (R, D): pictures of all kinds, as in `word_statistics`.
+    """
+
+    def __init__(self, encoder: ImageTextEncoder, words: Sequence[str], reference_embeds: np.ndarray) -> None:
+        self.words = list(words)
+        self.embeds = encoder.encode_texts(self.words, cache=len(self.words) > encoder.batch_size)  # (M, D)
+        self.statistics = word_statistics(self.embeds, reference_embeds)
+
+    def scores(self, image_embeds: np.ndarray) -> np.ndarray:
+        """Pictures (N, D) -> standard scores (N, M)."""
+        return standardised(image_embeds @ self.embeds.T, self.statistics)
+
+    def rank(self, image_embeds: np.ndarray) -> list[list[ScoredWord]]:
+        """For each picture (N, D) all words, best first."""
+        return [[ScoredWord(*pair) for pair in ranked(self.words, row)] for row in self.scores(image_embeds)]
+
+    def best(self, image_embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
+        """For each picture (N, D) its k most telling words, best first, no near-synonyms."""
+        return [
+            [ScoredWord(self.words[i], float(row[i])) for i in pick_diverse(row, self.words, self.embeds, k)]
+            for row in self.scores(image_embeds)
+        ]

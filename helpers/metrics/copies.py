@@ -28,7 +28,7 @@ class TrainingText:
         return sum(found) / len(found)
 
     def copy_lengths(self, poems: Iterable[Sequence[str]]) -> Counter[int]:
-        """Length of the longest copied piece, in characters -> number of lines with it."""
+        """The number of lines that have a longest copied piece of 0, 1, 2 ... characters."""
         return Counter(len(self.longest_copy(line)) for poem in poems for line in poem)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 
 def k_occurrence(scores: np.ndarray, k: int = 10) -> np.ndarray:
-    """Number of queries that have an item among their k best: scores (Q, N) -> counts (N,), of mean Q * k / N."""
+    """For each item, the queries that have it among their k best: scores (Q, N) -> counts (N,) of mean Q * k / N."""
     k = min(k, scores.shape[1])
     nearest = np.argpartition(-scores, k - 1, axis=1)[:, :k]  # (Q, k)
     return np.bincount(nearest.ravel(), minlength=scores.shape[1])

@@ -25,10 +25,7 @@ def recall_at_k(
 
 
 def _text_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, block: int = 1024) -> Iterator[np.ndarray]:
-    """Ranks of the right picture, (b,) for each block of b texts: scores of 30,000 x 150,000 fit no memory.
-
-    `images` (N, D), `texts` (M, D), `owners` (M,); a rank is the number of pictures with a better score.
-    """
+    """The number of pictures better than the right one, a block of texts at a time: 30,000 x 150,000 fit no memory."""
     for start in range(0, len(texts), block):
         own = owners[start : start + block]  # (b,)
         scores = texts[start : start + block] @ images.T  # (b, D) @ (D, N) -> (b, N)
@@ -36,14 +33,14 @@ def _text_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, block
 
 
 def _image_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, block: int = 256) -> Iterator[np.ndarray]:
-    """Ranks of the best own text, (b,) for each block of b pictures: `images` (N, D), `texts` (M, D), `owners` (M,)."""
+    """The number of others' texts better than the best own one, a block of pictures at a time."""
     for start in range(0, len(images), block):
         scores = images[start : start + block] @ texts.T  # (b, D) @ (D, M) -> (b, M)
         yield _ranks(scores, owners == np.arange(start, start + len(scores))[:, None])
 
 
 def _ranks(scores: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """The number of others with a better score than the best own one: scores and own (Q, N) -> (Q,)."""
+    """The number of others better than the best own one: scores and own (Q, N) -> (Q,)."""
     best = np.where(own, scores, -np.inf).max(1, keepdims=True)  # (Q, 1)
     return ((scores > best) & ~own).sum(1)
 

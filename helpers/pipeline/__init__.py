@@ -19,10 +19,18 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "image_to_poem": ["REFERENCE", "ImageToPoem", "PicturePoem"],
+        "image_to_poem": ["REFERENCE", "ImageToPoem", "PicturePoem", "load_pipeline"],
         "plan": ["LinePlan", "shipped_plan"],
-        "candidates": ["FUNCTIONS", "ContinuedPoem", "from_keywords", "suits"],
-        "choice": ["LIKELIHOOD_WEIGHT", "best_first", "broken_rules", "image_text_fit", "standardise", "total_scores"],
+        "candidates": ["can_open", "from_keywords", "from_lines", "guided"],
+        "choice": [
+            "LIKELIHOOD_WEIGHT",
+            "Choice",
+            "best_first",
+            "broken_rules",
+            "image_text_fit",
+            "standardise",
+            "total_scores",
+        ],
         "batch": ["PoemJob", "Row", "keyword_records", "poem_blocks", "write_card"],
         "names": ["card_paths", "identity", "marked_card_path", "matches"],
         "results": ["PoemFile"],

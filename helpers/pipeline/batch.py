@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from helpers.config import BATCH
-from helpers.options import DEFAULT, PoemOptions
+from helpers.config import ASSETS, load_config
+from helpers.options import DEFAULT, DEFAULT_CARD, CardOptions, PoemOptions
 from helpers.pipeline.names import readable
-from helpers.storage import folder_digest, whole_file
+from helpers.storage import whole_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,21 +34,20 @@ TABLES = ("keyword.txt", "lines", "poems")  # of the assets: what else makes oth
 
 @dataclass(frozen=True)
 class PoemJob:
-    """What is asked for each picture; plain values, so that it can be sent to other machines."""
+    """All wishes for a batch of pictures; plain values, so that it can be sent to other machines."""
 
     profile: str = "mini"
     keywords: tuple[str, ...] | None = None  # instead of each picture's own
     options: PoemOptions = DEFAULT
-    layout: str = "auto"  # of the cards
-    theme: str = "auto"
-    batch_size: int = BATCH
+    card: CardOptions = DEFAULT_CARD
+    batch_size: int = 64
 
-    def settings(self, cards: Path | None = None) -> dict:
-        """What makes two runs the same job, with the folder of the cards if there are to be any.
+    def settings(self, cards: Path | None = None, assets: Path = ASSETS) -> dict:
+        """All that makes two runs the same job, with the folder of the cards if there are to be any.
 
-        The batch size may change, as after one that did not fit the memory.
+        The batch size may change, as after one that did not fit the memory. `assets` has the TABLES.
         """
-        from helpers.config import ASSETS, load_config
+        from helpers.storage import folder_digest  # brings NumPy, which --help has no need of
 
         config = load_config(self.profile)
         return {
@@ -56,9 +55,9 @@ class PoemJob:
             **asdict(self.options),
             "image_text_model": folder_digest(config.image_text_model),
             "poem_model": folder_digest(config.poem_model),
-            **{name: folder_digest(ASSETS / name) for name in TABLES},
+            **{name: folder_digest(assets / name) for name in TABLES},
             "keywords_a_picture": config.keywords,
-            **({"cards": cards, "layout": self.layout, "theme": self.theme} if cards else {}),
+            **({"cards": cards, **asdict(self.card)} if cards else {}),
         }
 
 
@@ -66,7 +65,7 @@ class Row(NamedTuple):
     """A picture on its way; after an error it only passes through. The image stays no longer than it is needed."""
 
     name: str
-    card: Path | None = None  # where its card goes
+    card: Path | None = None  # path of its card
     image: Image.Image | None = None
     poem: PicturePoem | None = None
     error: str = ""
@@ -162,7 +161,7 @@ def finish(row: Row, job: PoemJob) -> dict:
     """The row's record; the card is there before it."""
     if row.poem and row.card:
         try:
-            write_card(row.card, row.image, row.poem, job)
+            write_card(row.card, row.image, row.poem, job.card)
         except Exception as error:
             row = row._replace(error=f"{row.card}: {type(error).__name__}: {error}")
     if row.error:
@@ -170,19 +169,18 @@ def finish(row: Row, job: PoemJob) -> dict:
     return poem_record(row)
 
 
-def write_card(path: Path, image: Image.Image, poem: PicturePoem, job: PoemJob) -> None:
+def write_card(path: Path, image: Image.Image, poem: PicturePoem, options: CardOptions) -> None:
     """The card as PNG, whole or not at all; its folder is made if need be."""
     from helpers.cards import poem_card
 
-    card = poem_card(image, poem.poem.lines, poem.title, layout=job.layout, theme=job.theme)
+    card = poem_card(image, poem.poem.lines, poem.title, layout=options.layout, theme=options.theme)
     with whole_file(path) as unfinished:
         card.save(unfinished, "PNG", compress_level=1)  # three times as fast as the default, for a tenth more bytes
 
 
 def poem_record(row: Row) -> dict:
-    """What a reader of the results needs: of a poem that a poet's line opens, also whose line it is."""
-    result = row.poem
-    opening = getattr(result.poem, "opening", None)
+    """The record of a picture: of a poem that a poet's line opens, also whose line it is."""
+    result, opening = row.poem, row.poem.poem.opening
     return {
         "image": row.name,
         "keywords": keyword_records(result.keywords),

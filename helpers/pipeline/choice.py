@@ -1,8 +1,9 @@
-"""Which of n candidates is shown: rules of verse first, then how well it fits the picture and how likely it is."""
+"""The choice among n candidates: rules of verse first, then fit to the picture and likelihood."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,11 +11,15 @@ from helpers.keywords import word_bias
 from helpers.options import PoemOptions
 from helpers.verse import check_poem, doubled_characters
 
-LIKELIHOOD_WEIGHT = 0.5  # of the T5's opinion against the picture's, both standardised over the candidates
+if TYPE_CHECKING:
+    from helpers.chinese_clip import ImageTextEncoder
+    from helpers.poems import Poem
+
+LIKELIHOOD_WEIGHT = 0.5  # weight of the T5's z-score relative to the image-text z-score
 
 
 def image_text_fit(image_embeds: np.ndarray, text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:
-    """How much more each text resembles its picture than pictures in general: (N, D), (N, n, D), (R, D) -> (N, n)."""
+    """Resemblance to the own picture minus that to pictures in general: (N, D), (N, n, D), (R, D) -> (N, n)."""
     general = word_bias(text_embeds, reference_embeds)  # (N, n): some poems resemble every picture
     return np.einsum("ind,id->in", text_embeds, image_embeds) - general  # (N, n, D) . (N, D) -> (N, n)
 
@@ -31,7 +36,7 @@ def standardise(scores: np.ndarray) -> np.ndarray:
 
 
 def broken_rules(lines: Sequence[str], options: PoemOptions) -> int:
-    """How many of the rules of verse that were asked for the poem breaks: a constraint gives way where it must.
+    """The number of rules that the poem was to keep and breaks: a constraint gives way where it must.
 
     More than one doubled character (悠悠) counts as a rule, too. Doubling is how the model evades the constraint that
     no character comes back: one in ten of its poems has several, of the shipped human ones one in thirty.
@@ -44,3 +49,31 @@ def broken_rules(lines: Sequence[str], options: PoemOptions) -> int:
 def best_first(totals: np.ndarray, broken: np.ndarray) -> np.ndarray:
     """Each row's candidates, those with fewer broken rules first, then by score: (N, n), (N, n) -> (N, n) indices."""
     return np.lexsort((-totals, broken), axis=1)
+
+
+class Choice:
+    """Scores and orders the candidates of pictures; `reference_embeds` (R, D): pictures of all kinds."""
+
+    def __init__(self, encoder: ImageTextEncoder, reference_embeds: np.ndarray) -> None:
+        self.encoder, self.reference_embeds = encoder, reference_embeds
+
+    def total_scores(
+        self, image_embeds: np.ndarray, poems: Sequence[Sequence[str]], log_likelihoods: np.ndarray
+    ) -> np.ndarray:
+        """The total score of each of n poems, finished or not, for its picture: (N, D), N·n poems, (N·n,) -> (N, n)."""
+        shape = len(image_embeds), -1
+        text_embeds = self.encoder.encode_texts(["，".join(lines) for lines in poems])  # (N·n, D)
+        text_embeds = text_embeds.reshape(*shape, image_embeds.shape[1])  # (N, n, D)
+        fit = image_text_fit(image_embeds, text_embeds, self.reference_embeds)
+        return total_scores(fit, log_likelihoods.reshape(shape))
+
+    def best_first(
+        self, image_embeds: np.ndarray, candidates: Sequence[Sequence[Poem]], options: PoemOptions
+    ) -> list[list[Poem]]:
+        """The n candidates of each picture (N, D): fewer broken rules first, then by their total scores."""
+        poems = [poem for row in candidates for poem in row]
+        log_likelihoods = np.array([poem.log_likelihood for poem in poems])  # (N·n,)
+        totals = self.total_scores(image_embeds, [poem.lines for poem in poems], log_likelihoods)  # (N, n)
+        broken = np.array([broken_rules(poem.lines, options) for poem in poems]).reshape(totals.shape)
+        orders = best_first(totals, broken)
+        return [[row[i] for i in order] for row, order in zip(candidates, orders, strict=True)]

@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from helpers.data import PICTURE_SUFFIXES
-
 
 def matches(name: str) -> list[str]:
     """The files that one name stands for: a folder's pictures (sorted, with all below), a pattern's files, or itself.
@@ -20,7 +18,9 @@ def matches(name: str) -> list[str]:
     """
     path = os.path.expanduser(name)
     if os.path.isdir(path):
-        found = [file for file in files_below(path) if file.lower().endswith(PICTURE_SUFFIXES)]
+        from helpers.data import SUFFIXES  # with NumPy and Pillow, which `--help` does without
+
+        found = [file for file in files_below(path) if file.lower().endswith(SUFFIXES)]
     elif glob.has_magic(path) and not os.path.lexists(path):  # a file may well be called "lake [1].jpg"
         found = glob.glob(path, recursive=True)
     else:
@@ -49,7 +49,7 @@ def readable(name: str) -> str:
 
 
 def card_paths(names: Sequence[str], folder: Path) -> list[Path]:
-    """Where the cards of these pictures go: each by its picture's name, and marked where two have the same."""
+    """Paths of the cards of these pictures: each by its picture's name, and marked where two have the same."""
     stems = Counter(Path(name).stem.casefold() for name in names)  # some file systems know no case
     return [
         marked_card_path(name, folder) if stems[Path(name).stem.casefold()] > 1 else card_path(name, folder)

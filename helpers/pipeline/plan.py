@@ -1,4 +1,4 @@
-"""Which keyword for which line: words go where poets put them (Wang et al. 2016, arXiv:1610.09889: plan, then write).
+"""A line for each keyword: words go where poets put them (Wang et al. 2016, arXiv:1610.09889: plan, then write).
 
 A quatrain opens with what is far and seen (起), carries it on (承), turns (转), and closes (合), so 远山 tends to stand
 early and 归 late. How often each word and each of its characters stands in each line of real poems says where it is at
@@ -28,7 +28,7 @@ class LinePlan:
         self.characters = [Counter(text) for text in self.text]
 
     def shares(self, word: str) -> list[float]:
-        """How likely the word is to stand in each of the four lines: (4,), sums to 1.
+        """The probability of the word in each of the four lines: (4,), sums to 1.
 
         Its own counts, smoothed towards those of its characters, and these towards a quarter each.
         """

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from helpers.commands import load_pipeline
 from helpers.pipeline.batch import PoemJob, Row, poem_blocks
 
 BLOCKS = 4  # in one call of an actor, so that decoding, writing and drawing overlap there
@@ -87,6 +86,8 @@ class PoemActor:
 
     def records(self, rows: Sequence[Row]) -> list[dict]:
         try:
+            from helpers.pipeline.image_to_poem import load_pipeline  # the models are the actor's, not the caller's
+
             os.chdir(self.folder)
             blocks = poem_blocks(rows, self.job, lambda: load_pipeline(self.job.profile))
             return [record for block in blocks for record in block]

@@ -78,7 +78,7 @@ def lock(file: BinaryIO, path: Path) -> None:
 
 
 def read_names(file: BinaryIO, path: Path) -> set[str]:
-    """Whose records the file holds; a last line that was not finished is cut off."""
+    """The pictures that have a record in the file; a last line that was not finished is cut off."""
     names, end = set(), 0
     file.seek(0)
     for number, line in enumerate(file, 1):

@@ -34,11 +34,11 @@ class Drafts:
 
     @property
     def written(self) -> int:
-        """How many lines stand."""
+        """The number of lines that stand."""
         return len(self.lines[0])
 
     def sources(self) -> list[str]:
-        """What the encoder reads before it writes the next lines."""
+        """The encoder's input for the next lines."""
         return [source_text(words, lines) for words, lines in zip(self.keywords, self.lines, strict=True)]
 
     def with_lines(self, lines: Sequence[str], log_likelihoods: torch.Tensor, tokens: torch.Tensor) -> Drafts:

@@ -1,4 +1,4 @@
-"""The T5's training pairs: (keywords + lines so far) -> next line, as text, as token ids and as padded batches."""
+"""Examples for the T5: (keywords + lines so far) -> next line, as text, as token ids and as padded batches."""
 
 from __future__ import annotations
 

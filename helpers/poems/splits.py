@@ -1,4 +1,4 @@
-"""Poems that are too much alike, and splits in which no test poem can have been learnt by heart.
+"""Poems that are too much alike, and splits in which nothing that is measured was learnt by heart.
 
 Classical poems come down to us in variants, and a random split puts one variant into training and the other into the
 test. Here two poems are alike if two of their lines are, and two lines are if they differ in one character at most.

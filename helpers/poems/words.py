@@ -24,7 +24,7 @@ def segment(line: str, counts: Counter[str]) -> list[str]:
 
 
 def count_words(poems: Iterable[Quatrain]) -> Counter[str]:
-    """Two-character word candidate -> number of its occurrences in a corpus."""
+    """Occurrences of each two-character word candidate in a corpus."""
     return Counter(word for poem in poems for line in poem.lines for word in words_of(line))
 
 

@@ -16,12 +16,13 @@ from transformers import (
     AutoTokenizer,
     DynamicCache,
     EncoderDecoderCache,
+    LogitsProcessor,
     LogitsProcessorList,
     PreTrainedTokenizerBase,
     T5ForConditionalGeneration,
 )
 
-from helpers.options import FORMS, punctuated
+from helpers.options import DEFAULT, PoemOptions, punctuated
 from helpers.poems.decoding import Decoding, RowSampling
 from helpers.poems.drafts import Drafts
 from helpers.poems.next_line import (
@@ -40,13 +41,13 @@ from helpers.verse import (
     AcrosticConstraint,
     KeywordBonus,
     KeywordConstraint,
+    Line,
     ToneConstraint,
     VerseConstraint,
     VerseRules,
 )
 
 PAD, UNK = "<pad>", "<unk>"
-KEYWORD_BONUS = 5.0  # nats; chosen on keywords of a sample that no figure is measured on
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Poem:
 
     lines: tuple[str, str, str, str]
     keywords: tuple[str, ...]
-    log_likelihood: float
+    log_likelihood: float  # nats
+    opening: Line | None = None  # the poet's, if line 1 is one
 
     def __str__(self) -> str:
         return punctuated(self.lines)
@@ -80,12 +82,21 @@ class PoemWriter:
         self.tokenizer = tokenizer
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> PoemWriter:
-        """Load a folder or a hub id."""
-        model = load_pretrained(T5ForConditionalGeneration, name)
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        local_files_only: bool = False,
+    ) -> PoemWriter:
+        """Load a folder or a hub id; `local_files_only`: without a request to the hub. Float16 becomes float32."""
+        options = {"local_files_only": local_files_only}
+        model = load_pretrained(T5ForConditionalGeneration, name, **options)
         # A T5 adds a bias to its attention scores, for which the fused kernels are slower on a CPU than plain products.
         model.set_attn_implementation("eager")
-        return cls(model.to(device, dtype), AutoTokenizer.from_pretrained(name))
+        # A T5 overflows in float16: its feed-forward sums pass 65,504.
+        dtype = torch.float32 if dtype == torch.float16 else dtype
+        return cls(model.to(device, dtype), AutoTokenizer.from_pretrained(name, **options))
 
     def unknown_characters(self, text: str) -> set[str]:
         """The characters of `text` that the vocabulary cannot spell."""
@@ -93,74 +104,66 @@ class PoemWriter:
         ids = encode(self.tokenizer, characters) if characters else []
         return {char for char, row in zip(characters, ids, strict=True) if self.tokenizer.unk_token_id in row}
 
-    def write(self, keywords: Sequence[str], form: str = "7x4", seed: int = 0, n: int = 1, **options) -> list[Poem]:
-        """`n` quatrains for one list of keywords; see `write_batch` for the options."""
-        return self.write_batch([keywords], form, seed, n, **options)[0]
+    def write(self, keywords: Sequence[str], options: PoemOptions = DEFAULT, **further: object) -> list[Poem]:
+        """`options.n` quatrains for one list of keywords; `further` arguments are those of `write_batch`."""
+        return self.write_batch([keywords], options, **further)[0]
 
     @torch.inference_mode()
     def write_batch(
         self,
         keyword_sets: Sequence[Sequence[str]],
-        form: str = "7x4",
-        seed: int = 0,
-        n: int = 1,
+        options: PoemOptions = DEFAULT,
         *,
-        rhyme: bool = True,
-        no_repeat: bool = True,
-        tone: bool = True,
-        keyword_bonus: float = KEYWORD_BONUS,
-        keyword_per_line: bool = False,
-        acrostic: str = "",
         decoding: Decoding | None = None,
         openings: Sequence[str] | None = None,
         select: Callable[[Drafts], Sequence[int]] | None = None,
     ) -> list[list[Poem]]:
-        """`n` quatrains for each of the keyword sets.
+        """`options.n` quatrains for each of the keyword sets, in one batch of B = len(keyword_sets) * n rows.
 
-        The lines are always of the form's length; `rhyme` and `no_repeat` are the further constraints of
-        `verse.VerseConstraint`, `tone` is that of `tone_pattern.ToneConstraint`, and `keyword_bonus` that of
-        `keyword_bonus.KeywordBonus` (0: none). With `keyword_per_line` line i holds keyword i wherever the rules let
-        it, and the lines begin with the characters of `acrostic` (`lexical_constraints`). `decoding`: options of
-        `generate`, as in `decoding.STRATEGIES`; without it `row_sampling.RowSampling` draws, and a keyword set gets
-        the same poems from the same seed in any batch. `openings`: a first line for each of the poems, to be continued.
-        `select` looks at the B = len(keyword_sets) * n drafts after each of the lines 1 to 3 and says with which B of
-        them to go on, by row number; row i belongs to keyword set i // n and must stay with it.
+        Args:
+            keyword_sets: at least one word each.
+            options: all but `way`. The lines are always of the form's length; the other rules give way where nothing
+                else is left, see `VerseConstraint`, `ToneConstraint`, `KeywordBonus` and `KeywordConstraint`.
+            decoding: options of `generate`, as in `STRATEGIES`. Without it `RowSampling` draws, and a keyword set gets
+                the same poems from the same seed in any batch.
+            openings: a first line for each of the B poems, to be continued.
+            select: looks at the B drafts after each of the lines 1 to 3 and gives the row numbers of B of them to go on
+                with; row i belongs to keyword set i // n and must stay with it.
 
-        Raises ValueError for an unknown form, no keywords, n < 1, an acrostic that is too long or has a character that
-        the model does not know, or openings that are not a line of the form's length for each poem.
+        Raises:
+            ValueError: no keywords, a character of the acrostic that the model does not know, or openings that are not
+                a line of the form's length for each poem.
         """
-        check_request(keyword_sets, form, n)
-        if len(acrostic) > 4:
-            raise ValueError(f"an acrostic of a quatrain has at most four characters, not {len(acrostic)}")
-        heads = [AcrosticConstraint(self.tokenizer, char) for char in acrostic]
-        rules = VerseRules(FORMS[form], rhyme, no_repeat, tone)
-        rows = [tuple(keywords) for keywords in keyword_sets for _ in range(n)]  # B
-        drafts = Drafts.begin(rows, rules.line_length, openings)
-        torch.manual_seed(seed)  # for a `decoding` that draws from there
-        sampling = RowSampling(keyword_sets, n, seed)
+        if not keyword_sets or not all(any(word.strip() for word in keywords) for keywords in keyword_sets):
+            raise ValueError("at least one keyword is needed to write a poem")
+        heads = [AcrosticConstraint(self.tokenizer, char) for char in options.acrostic]
+        rows = [tuple(keywords) for keywords in keyword_sets for _ in range(options.n)]  # B
+        drafts = Drafts.begin(rows, options.line_length, openings)
+        torch.manual_seed(options.seed)  # for a `decoding` that draws from there
+        sampling = RowSampling(keyword_sets, options.n, options.seed)
         for number in range(drafts.written, 4):
-            processors = self._processors(drafts, rules, keyword_bonus, keyword_per_line)
-            processors.extend(heads[number : number + 1])
-            options = decoding or sampling.of_line(number)
-            drafts = drafts.with_lines(*self._next_lines(drafts.sources(), rules.line_length, processors, options))
+            processors = LogitsProcessorList(self._processors(drafts, options) + heads[number : number + 1])
+            lines = self._next_lines(
+                drafts.sources(), options.line_length, processors, decoding or sampling.of_line(number)
+            )
+            drafts = drafts.with_lines(*lines)
             if select and number < 3:
                 drafts = drafts.rows(select(drafts))
         written = [Poem(*row) for row in zip(drafts.lines, drafts.keywords, drafts.means().tolist(), strict=True)]
-        return [written[i : i + n] for i in range(0, len(written), n)]
+        return [written[i : i + options.n] for i in range(0, len(written), options.n)]
 
-    def _processors(
-        self, drafts: Drafts, rules: VerseRules, keyword_bonus: float, keyword_per_line: bool
-    ) -> LogitsProcessorList:
-        """What the next line keeps to; the wish for keywords comes first, so that the rules have the last word."""
+    def _processors(self, drafts: Drafts, options: PoemOptions) -> list[LogitsProcessor]:
+        """The rules of the next line; the wish for keywords comes first, so that the rules have the last word."""
         rows, poems, number = drafts.keywords, drafts.lines, drafts.written
-        length, processors = rules.line_length, LogitsProcessorList()
-        wanted = [keywords[number : number + 1] for keywords in rows] if keyword_per_line else rows
-        if keyword_bonus:
-            processors.append(KeywordBonus(self.tokenizer, wanted, poems, rules, keyword_bonus))
-        processors.append(VerseConstraint(self.tokenizer, length, poems, rhyme=rules.rhyme, no_repeat=rules.no_repeat))
+        rules = VerseRules(options.line_length, options.rhyme, options.no_repeat, options.tone)
+        wanted = [keywords[number : number + 1] for keywords in rows] if options.keyword_per_line else rows
+        processors: list[LogitsProcessor] = []
+        if options.keyword_bonus:
+            processors.append(KeywordBonus(self.tokenizer, wanted, poems, rules, options.keyword_bonus))
+        processors.append(VerseConstraint(self.tokenizer, rules.line_length, poems, rules.rhyme, rules.no_repeat))
         if rules.tone:
-            processors.append(ToneConstraint(self.tokenizer, length, poems))
-        if keyword_per_line:
+            processors.append(ToneConstraint(self.tokenizer, rules.line_length, poems))
+        if options.keyword_per_line:
             own, later = [next(iter(words), None) for words in wanted], [words[number + 1 : 4] for words in rows]
             processors.append(KeywordConstraint(self.tokenizer, own, later, poems, rules))
         return processors
@@ -234,13 +237,3 @@ def token_log_likelihoods(
         )
         columns.append(scores[rows, tokens] - scores.logsumexp(1)[rows])
     return torch.stack(columns, 1)
-
-
-def check_request(keyword_sets: Sequence[Sequence[str]], form: str, n: int) -> None:
-    """Raise ValueError, in one clear line, for a request that cannot be met."""
-    if form not in FORMS:
-        raise ValueError(f"unknown form {form!r}: choose one of {', '.join(FORMS)}")
-    if n < 1:
-        raise ValueError(f"n must be at least 1, not {n}")
-    if not keyword_sets or not all(any(word.strip() for word in keywords) for keywords in keyword_sets):
-        raise ValueError("at least one keyword is needed to write a poem")

@@ -6,17 +6,18 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-
-import numpy as np
-from platformdirs import user_cache_dir  # the right folder on Linux, macOS and Windows
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from typing import TYPE_CHECKING
 
 from helpers.storage.atomic import whole_file
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def cache_folder() -> Path:
     """IMAGE_TO_POEM_CACHE if set, else the system's folder for caches."""
+    from platformdirs import user_cache_dir  # the right folder on Linux, macOS and Windows
+
     return Path(os.environ.get("IMAGE_TO_POEM_CACHE") or user_cache_dir("image-to-poem"))
 
 
@@ -33,6 +34,10 @@ def cached(key: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
 
     A damaged file is computed again; a folder that cannot be written to only costs the time.
     """
+    import numpy as np
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file, save_file
+
     path = cache_folder() / f"{key}.safetensors"
     try:
         return load_file(path)["array"]

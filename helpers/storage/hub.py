@@ -1,22 +1,25 @@
-"""What is on the hub and what is here: names of models and sets, and what kind of model a folder holds."""
+"""Names of models and sets, on the hub or here, and the kind of model that a folder holds.
+
+Nobody switches the hub off for a whole process: a `from_pretrained` is told `local_files_only`, and a folder is read
+without a request anyway.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+CONFIG = "config.json"  # says in each folder which kind of model it holds
+
 
 def is_hub_id(name: str | Path) -> bool:
-    """Whether this is to be asked of the hub: owner/name, and no file or folder here."""
+    """True if this names something on the hub: owner/name, and no file or folder here."""
     parts = str(name).split("/")
     return len(parts) == 2 and all(parts) and parts[0] not in (".", "..", "~") and not Path(name).exists()
 
 
-CONFIG = "config.json"  # says in each folder which kind of model it holds
-
-
 def model_type(name: str | Path) -> str | None:
-    """What kind of model a folder holds, by its config.json; None for anything else, as a hub id."""
+    """The kind of model in a folder, by its config.json; None for anything else, as a hub id."""
     config = Path(name) / CONFIG
     if not config.is_file():
         return None
@@ -26,8 +29,11 @@ def model_type(name: str | Path) -> str | None:
         raise ValueError(f"{config}: damaged") from error
 
 
-def kind_of(name: str | Path) -> str:
-    """The same for a model of `transformers`, by folder or hub id; ValueError if it can be neither."""
+def kind_of(name: str | Path, local_files_only: bool = False) -> str:
+    """The same for a model of `transformers`, by folder or hub id; ValueError if it can be neither or is not found.
+
+    `local_files_only`: of the hub's models, know those in its cache alone, and ask nobody.
+    """
     kind = model_type(name)
     if kind is None and not is_hub_id(name):
         raise ValueError(f"{name}: neither a folder with a model nor a hub id like owner/name")
@@ -35,10 +41,7 @@ def kind_of(name: str | Path) -> str:
         return kind
     from transformers import AutoConfig  # only for names of the hub
 
-    return AutoConfig.from_pretrained(name).model_type
-
-
-def hub_needed(*names: str | None) -> dict[str, bool]:
-    """The change to a `Config` by which it asks the hub, if one of the names is to be found there."""
-
-    return {"offline": False} if any(name and is_hub_id(name) for name in names) else {}
+    try:
+        return AutoConfig.from_pretrained(name, local_files_only=local_files_only).model_type
+    except OSError as error:  # in several lines
+        raise ValueError(f"{name}: {' '.join(str(error).split())}") from error

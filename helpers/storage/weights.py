@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.utils import SAFE_WEIGHTS_NAME as FULL_WEIGHTS
+from transformers.utils import cached_file, logging
+
+from helpers.storage.atomic import whole_file
 
 INT8_WEIGHTS = "model.int8.safetensors"
 SCALE = ".int8_scale"
@@ -60,23 +66,79 @@ def load_quantized(path: str | Path) -> dict[str, torch.Tensor]:
     return dequantize(load_file(path))
 
 
-def load_weights(model: torch.nn.Module, path: str | Path) -> None:
-    """Give `model` the weights of such a file, or of one that was never quantized; ValueError if they are others."""
-    try:
-        model.load_state_dict(load_quantized(path))
-    except (SafetensorError, RuntimeError) as error:  # the latter in hundreds of lines, one a weight
-        raise ValueError(f"{path}: damaged, or not the weights that the configuration beside it describes") from error
-
-
-def load_pretrained(model_class: type[Model], name: str | Path) -> Model:
-    """`model_class.from_pretrained(name)`, where `name` may also be a folder with our int8 weights."""
-    if not (Path(name) / INT8_WEIGHTS).is_file():
-        return model_class.from_pretrained(name)
-    config = model_class.config_class.from_pretrained(name)
-    state = load_quantized(Path(name) / INT8_WEIGHTS)
-    model = model_class.from_pretrained(None, config=config, state_dict=state)
+def load_pretrained(model_class: type[Model], name: str | Path, **options: object) -> Model:
+    """`model_class.from_pretrained(name)`, where `name` may also hold our int8 weights; `options` are of the former."""
+    path = int8_file(name, options)
+    if path is None:
+        return model_class.from_pretrained(name, **options)
+    config = options.pop("config", None) or model_class.config_class.from_pretrained(name, **options)
+    model = model_class.from_pretrained(None, config=config, state_dict=load_quantized(path), **options)
     model.name_or_path = str(name)
     return model
+
+
+def load_strictly(
+    load: Callable[..., tuple[Model, dict]],
+    config_class: type[PreTrainedConfig],
+    name: str | Path,
+    *args: object,
+    **options: object,
+) -> Model:
+    """A model's `from_pretrained`, `load`, that also reads int8 weights and bears no missing or foreign weights.
+
+    Raises ValueError for such, and for damaged files: transformers would draw what is missing at random.
+    """
+    try:
+        path = int8_file(name, options)
+        if path is not None:
+            options["config"] = options.get("config") or config_class.from_pretrained(name, **hub_options(options))
+            options["state_dict"] = load_quantized(path)
+        source = None if path else name
+        with no_progress_bar():
+            model, report = load(source, *args, output_loading_info=True, **options)
+    except (SafetensorError, RuntimeError, TypeError, KeyError) as error:  # some of them in hundreds of lines
+        raise ValueError(f"{name}: damaged, or not the weights that its configuration describes") from error
+    if wrong := sorted({*report["missing_keys"], *report["unexpected_keys"], *map(str, report["mismatched_keys"])}):
+        raise ValueError(f"{name}: not the weights that its configuration describes ({wrong[0]}, for one)")
+    model.name_or_path = str(name)
+    return model
+
+
+@contextmanager
+def no_progress_bar() -> Iterator[None]:
+    """Loading takes a blink, and in a notebook its bar would be stored as an output."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def save_quantized_pretrained(model: PreTrainedModel, folder: str | Path) -> None:
+    """`save_pretrained` in eight bits: config.json and `INT8_WEIGHTS`."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(folder / INT8_WEIGHTS) as unfinished:
+        save_quantized(model.state_dict(), unfinished)
+    (folder / FULL_WEIGHTS).unlink(missing_ok=True)  # a folder holds one model
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(folder)
+
+
+def int8_file(name: str | Path, options: dict[str, object]) -> str | None:
+    """The int8 weights in a folder or on the hub, if there are any."""
+    try:
+        return cached_file(str(name), INT8_WEIGHTS, **hub_options(options))
+    except OSError:  # none there, or no such place, which whoever loads next says better
+        return None
+
+
+def hub_options(options: dict[str, object]) -> dict[str, object]:
+    """Those of a `from_pretrained`'s options that say where on the hub to look."""
+    names = ("cache_dir", "force_download", "local_files_only", "revision", "subfolder", "token")
+    return {name: options[name] for name in names if name in options}
 
 
 def weights_digest(module: torch.nn.Module) -> str:
@@ -89,7 +151,7 @@ def weights_digest(module: torch.nn.Module) -> str:
 
 
 def network_of(model: PreTrainedModel) -> str:
-    """What of a model's configuration shapes the network, as text: weights alone do not tell heads or activations."""
+    """The part of a configuration that shapes the network, as text: weights do not tell heads or activations."""
     elsewhere = {"_name_or_path", "transformers_version", "architectures", "dtype"}
     config = {key: value for key, value in model.config.to_diff_dict().items() if key not in elsewhere}
     return json.dumps(config, sort_keys=True, default=str)

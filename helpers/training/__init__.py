@@ -14,7 +14,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "loop": ["Figures", "Progress", "checkpoints", "fit", "make_accelerator", "open_run", "parameter_groups"],
+        "task": ["Batches", "Figures", "Task"],
+        "loop": ["Progress", "checkpoints", "fit", "make_accelerator", "open_run", "parameter_groups"],
         "big_batch": ["InChunks", "gather_embeds"],
         "runs": ["RUN", "begin_run", "check_resumable"],
     },

@@ -41,7 +41,7 @@ class InChunks(nn.Module):
         self.chunk_size = chunk_size
 
     def forward(self, **batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What `model` takes, (B, ...) each -> image and text embeddings, (B, D) each."""
+        """The arguments of `model`, (B, ...) each -> image and text embeddings, (B, D) each."""
         columns = zip(*(tensor.split(self.chunk_size) for tensor in batch.values()), strict=True)
         chunks = (dict(zip(batch, column, strict=True)) for column in columns)
         embeds = (checkpoint(self.model, use_reentrant=False, **chunk) for chunk in chunks)

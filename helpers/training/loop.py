@@ -1,6 +1,6 @@
-"""The training loop: a contrastive loss, AdamW with warm-up and cosine, on one device or on many, and resumable.
+"""The training loop: AdamW with warm-up and cosine, on one device or on many, and resumable.
 
-Accelerate knows about devices, number formats and processes; what is here knows about pairs.
+Accelerate knows about devices, number formats and processes; a `Task` knows what is trained.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,37 +17,34 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs, set_seed
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import get_cosine_schedule_with_warmup
 
-from helpers.clip import MAX_LOGIT_SCALE, PairBatches, contrastive_loss
 from helpers.config import pick_device, pick_dtype
 from helpers.options import TrainingConfig
-from helpers.training.big_batch import InChunks, gather_embeds
 from helpers.training.runs import begin_run, check_resumable
+from helpers.training.task import Figures, Task
 
 CHECKPOINTS, PROGRESS = "checkpoints", "progress.json"
-Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-Figures = dict[str, float]
 
 
 @dataclass
 class Progress:
-    """How far a run is. Goes into every checkpoint."""
+    """The progress of a run; goes into every checkpoint."""
 
     step: int = 0
     losses: list[float] = field(default_factory=list)  # one a step
     epochs: list[Figures] = field(default_factory=list)  # one an epoch: its loss, and what `validate` returned
 
 
-def make_accelerator(device: str = "auto") -> Accelerator:
-    """Mixed precision where the hardware has it; more than one process if started by torchrun."""
+def make_accelerator(device: str = "auto", dtype: torch.dtype | None = None) -> Accelerator:
+    """Mixed precision in `dtype` (default: see `pick_dtype`); more than one process if started by torchrun."""
     device = pick_device(device)
     formats = {torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "no"}
     return Accelerator(
         cpu=device == "cpu",
-        mixed_precision=formats[pick_dtype(device)],
+        mixed_precision=formats[dtype or pick_dtype(device)],
         step_scheduler_with_optimizer=False,  # one step of it a batch, however many processes share that
         kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=6))],  # all wait while one encodes a whole set
     )
@@ -63,46 +60,31 @@ def parameter_groups(parts: Iterable[tuple[Iterable[nn.Parameter], float]], weig
     return [{"weight_decay": 0.0, **group} for group in groups if group["params"]]
 
 
-def fit(
-    accelerator: Accelerator,
-    model: nn.Module,
-    groups: list[dict],
-    pairs: Dataset,
-    batches: PairBatches,
-    config: TrainingConfig,
-    validate: Callable[[], Figures],
-    folder: Path,
-    loss: Loss = contrastive_loss,
-    workers: int = 0,
-) -> Progress:
-    """Train `model` from the last checkpoint in `folder` if there is one.
+def fit(accelerator: Accelerator, task: Task, config: TrainingConfig, folder: Path) -> Progress:
+    """Train `task.model` from the last checkpoint in `folder` if there is one.
 
-    It is a CustomCLIP or what is left of one to train, its `ProjectionHeads` or its `LockedCLIP`.
-    `workers`: processes that prepare batches, worth their start only where that takes longer than indexing.
     Returns the losses of all steps and, on the main process, the figures of all epochs, also those before a restart.
     """
-    optimizer = torch.optim.AdamW(groups, fused=True)
+    batches = task.batches
+    optimizer = torch.optim.AdamW(task.parameter_groups(), fused=True)
     total = config.epochs * len(batches)
     schedule = get_cosine_schedule_with_warmup(optimizer, round(config.warmup * total), total)
-    logit_scale = model.logit_scale
-    if config.chunk_size:
-        model = InChunks(model, config.chunk_size)
-    model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
+    model, optimizer, schedule = accelerator.prepare(task.model, optimizer, schedule)
     set_seed(config.seed, device_specific=True)  # each process draws its own dropout
     progress = load_latest(accelerator, folder)
 
     def learn(batch: dict[str, torch.Tensor]) -> float:
         batch = {name: tensor.to(accelerator.device, non_blocking=True) for name, tensor in batch.items()}
-        value = loss(*map(gather_embeds, model(**batch)), logit_scale)
+        loss = task.loss(model(**batch))
         optimizer.zero_grad()
-        accelerator.backward(value)
+        accelerator.backward(loss)
         accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
         optimizer.step()
         schedule.step()
-        logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
-        return value.item()
+        task.after_step()
+        return loss.item()
 
-    loader = make_loader(pairs, batches, workers, accelerator.device)
+    loader = make_loader(task, accelerator.device)
     bar = tqdm(total=total, initial=progress.step, unit="step", disable=not accelerator.is_main_process)
     while progress.step < total:
         epoch, done = divmod(progress.step, len(batches))
@@ -117,7 +99,7 @@ def fit(
                 save(accelerator, folder, progress)
         if accelerator.is_main_process:
             mean = sum(progress.losses[-len(batches) :]) / len(batches)
-            progress.epochs.append({"loss": mean, **validate()})
+            progress.epochs.append({"loss": mean, **task.validate()})
             bar.set_postfix(loss=f"{mean:.3f}", **_shown(progress))
         save(accelerator, folder, progress)
     bar.close()
@@ -125,12 +107,12 @@ def fit(
     return progress
 
 
-def make_loader(pairs: Dataset, batches: PairBatches, workers: int, device: torch.device) -> DataLoader:
+def make_loader(task: Task, device: torch.device) -> DataLoader:
     """Batches as the dataset's `__getitems__` makes them; workers only where they get no copy of model and pictures."""
-    workers = workers if device.type == "cuda" and sys.platform == "linux" else 0
+    workers = task.workers if device.type == "cuda" and sys.platform == "linux" else 0
     return DataLoader(
-        pairs,
-        batch_sampler=batches,
+        task.data,
+        batch_sampler=task.batches,
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=device.type == "cuda",
@@ -140,7 +122,7 @@ def make_loader(pairs: Dataset, batches: PairBatches, workers: int, device: torc
 
 
 def _shown(progress: Progress) -> dict[str, str]:
-    """What the progress bar says besides the loss: the first figure of the last epoch."""
+    """Text of the progress bar besides the loss: the first figure of the last epoch."""
     figures = {name: value for name, value in (progress.epochs or [{}])[-1].items() if name != "loss"}
     return {name: f"{value:.1f}" for name, value in list(figures.items())[:1]}
 

@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "rhymes": ["level_groups", "level_rhymes", "tones", "usual_readings"],
         "check": [
             "ANY",
+            "Line",
             "check_poem",
             "doubled_characters",
             "in_tonal_order",

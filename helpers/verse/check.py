@@ -8,12 +8,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from helpers.characters import is_han
 from helpers.options import FORMS
 from helpers.verse.rhymes import level_rhymes, rhyme_table, tones
 
 Poem = Sequence[str]
+
+
+class Line(NamedTuple):
+    """A poet's line; without author and title where they are not known."""
+
+    text: str
+    author: str = ""
+    title: str = ""
 
 
 ANY = "？"  # a place at which any character may stand
@@ -25,7 +34,7 @@ def tone_pattern(line: str) -> str:
 
 
 def in_tonal_order(poem: Poem, first: str) -> bool:
-    """True if 平 and 仄 keep their order in the lines so far, with `first` the tone of character 2 of line 1.
+    """True if 平 and 仄 keep their order in the lines so far, if character 2 of line 1 is `first` of the two.
 
     Characters 2, 4, 6 alternate, couplets oppose each other (对), the second takes up the first (粘): the tone of one
     character settles all others. Those with both tones, or in no table, pass.

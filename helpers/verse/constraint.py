@@ -1,4 +1,4 @@
-"""Length, rhyme and no character twice, enforced while a line of a quatrain is written.
+"""Exact length, rhyme and no character twice, while a line of a quatrain (绝句) is written.
 
 `VerseConstraint` works with any tokenizer: it reads the tables of `helpers.verse.vocabulary` and the rhymes of
 `helpers.verse.rhymes`.

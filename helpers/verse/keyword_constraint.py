@@ -1,4 +1,4 @@
-"""Wishes for a line, enforced: one word anywhere in it, or one character at its head (藏头诗, an acrostic).
+"""Wishes that a line must meet: a given word anywhere, a given character at its head (藏头诗, an acrostic).
 
 Lexically constrained decoding (Hokamp and Liu 2017) in its simplest form: the model is free as long as the word still
 fits behind what comes next, and loses its choice at the last place where it does.

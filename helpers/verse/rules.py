@@ -16,7 +16,7 @@ from helpers.verse.rhymes import level_groups, level_rhymes, tones
 
 @dataclass(frozen=True)
 class VerseRules:
-    """The rules that the lines of a poem keep, each with a switch."""
+    """The rules for the lines of a poem; the same switches as in `helpers.options.PoemOptions`."""
 
     line_length: int
     rhyme: bool = True
@@ -57,7 +57,7 @@ class VerseRules:
 
 
 def may_end(earlier: Sequence[str], char: str) -> bool:
-    """True if `char` can end the line after `earlier`: 2 a level rhyme, 3 oblique, 4 rhyming with 2, 1 anything."""
+    """True if `char` can end the line behind `earlier`: 2 a level rhyme, 3 oblique, 4 rhyming with 2, 1 anything."""
     if len(earlier) == 1:
         return bool(level_groups(char))
     if len(earlier) == 2:

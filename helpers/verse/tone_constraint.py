@@ -47,11 +47,7 @@ class ToneConstraint(LogitsProcessor):
         return self._in_order(chars[None], place, tone).all(-1)  # (line_length + 1, V, M) -> (line_length + 1, V)
 
     def _in_order(self, chars: Tensor, place: Tensor, tone: int | Tensor) -> Tensor:
-        """True where a numbered character may stand at its place (from 0) in a line of this tone.
-
-        The shapes broadcast: `_fits` has chars (1, V, M) and place (line_length + 1, 1, M), a call (B, K) both and tone
-        (B, 1).
-        """
+        """True where a numbered character may stand at its place (from 0) in a line of this tone; shapes broadcast."""
         wanted = torch.where(place % 4 == 1, tone, 1 - tone)
         return (place % 2 == 0) | self.can_be[chars, wanted]
 

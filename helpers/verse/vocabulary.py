@@ -76,5 +76,5 @@ def spell(tokenizer: PreTrainedTokenizerBase, word: str) -> tuple[int, ...]:
 
 
 def tokens_begun(ids: Sequence[int], spelling: Sequence[int]) -> int:
-    """The number of tokens of a word, fewer than all, with which a line ends."""
+    """The number of tokens of a word, not all of them, that stand at the end of a line."""
     return next((n for n in range(len(spelling) - 1, 0, -1) if tuple(ids[-n:]) == tuple(spelling[:n])), 0)

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
-from helpers.clip import ImageTower
+from helpers.clip import ImageTower, ImageTowerConfig
 from recipes.image_text.train_image_tower import embed_all, squashed
 from recipes.photos import read_photos
 
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
 
-    tower = ImageTower()
+    tower = ImageTower.from_config(ImageTowerConfig())
     tower.load_state_dict(load_file(args.image / "image_tower.safetensors"))
     photos = read_photos(args.photos)
     whole = torch.tensor([[[0.0, 0.0, 1.0, 1.0]]]).repeat(len(photos), 1, 1)

@@ -16,7 +16,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import DistilBertConfig, PreTrainedTokenizerFast
 
-from helpers.clip import CLIPBundle, CLIPConfig, build_clip, essential
+from helpers.clip import (
+    CustomCLIP,
+    CustomCLIPConfig,
+    ImageTextProcessor,
+    SquashImageProcessor,
+    TorchvisionConfig,
+    save_clip,
+)
 from recipes.image_text.train_text_tower import MAX_TOKENS
 
 
@@ -29,12 +36,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
 
-    text_config = essential(DistilBertConfig.from_pretrained(args.text))
-    config = CLIPConfig(text_config=text_config, image_size=args.size, max_tokens=MAX_TOKENS)
-    model = build_clip(text_config, config.dim)
+    model = CustomCLIP(CustomCLIPConfig(TorchvisionConfig("resnet34"), DistilBertConfig.from_pretrained(args.text)))
     model.image.load_state_dict(load_file(args.image / "image_tower.safetensors"))
     model.text.load_state_dict(load_file(args.text / "text_tower.safetensors"))
-    CLIPBundle(model, PreTrainedTokenizerFast.from_pretrained(args.text), config).save(args.out, quantized=True)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(args.text)
+    save_clip(
+        model, ImageTextProcessor(SquashImageProcessor(args.size), tokenizer, MAX_TOKENS), args.out, quantized=True
+    )
     flickr, wallpapers = (load_file(path)["image_embeds"][:, 0] for path in args.reference)
     reference = torch.cat([wallpapers, flickr[: len(wallpapers)]]).half().contiguous()
     save_file({"image_embeds": reference}, args.out / "reference_image_embeds.safetensors")

@@ -1,6 +1,6 @@
 """Features of CLIP's own ViT-B/16 image tower (the teacher) for all photos and for random crops of them.
 
-    python recipes/image_text/teacher_features.py --photos FOLDER_OR_PARQUET --clip clip_vitb16_vision.safetensors \
+    python -m recipes.image_text.teacher_features --photos FOLDER_OR_PARQUET --clip clip_vitb16_vision.safetensors \
         --views 8 --out runs/teacher/wallpapers.safetensors
 
 View 0 is the whole picture; the others are crops of 30 to 100% of it, so that few landscapes teach more than their

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from torchvision.transforms import v2
 from tqdm import tqdm
 
-from helpers.clip import IMAGENET_MEAN, IMAGENET_STD, ImageTower
+from helpers.clip import IMAGENET_MEAN, IMAGENET_STD, ImageTower, ImageTowerConfig
 from recipes.checkpoint import NAME as CHECKPOINT
 from recipes.checkpoint import load_checkpoint, save_checkpoint
 from recipes.image_text.bridge import sample_photos
@@ -141,7 +141,7 @@ def main() -> None:
     wallpapers = squashed(read_photos(args.wallpapers), teacher[1]["boxes"], stored)
     val = squashed(read_photos(args.val), torch.tensor([[[0.0, 0, 1, 1]]]).repeat(VAL_PHOTOS, 1, 1), args.size)[:, 0]
     val_targets = load_file(args.val_teacher)["image_embeds"][:VAL_PHOTOS, 0]
-    tower = ImageTower()
+    tower = ImageTower.from_config(ImageTowerConfig())
     load_backbone(tower, args.resnet34)
     tower = tower.to(memory_format=torch.channels_last)
     if args.start:

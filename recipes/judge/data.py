@@ -1,4 +1,4 @@
-"""What the judge learns from, as `python -m helpers train lit` reads it: Flickr8k-CN train and the wallpapers.
+"""Training data of the judge, as `python -m helpers train lit` reads it: Flickr8k-CN train and the wallpapers.
 
     python -m recipes.judge.data --flickr DATA/flickr8k --wallpapers DATA/wallpapers --out runs/judge_data
 

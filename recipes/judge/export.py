@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from helpers.chinese_clip import BertCLIPBundle, ImageTextEncoder
+from helpers.chinese_clip import ImageTextEncoder
+from helpers.clip import load_clip, save_clip
 from helpers.pipeline import REFERENCE
 from recipes.photos import read_photos
 
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
 
-    BertCLIPBundle.load(args.model).save(args.out, quantized=True)
+    save_clip(*load_clip(args.model), args.out, quantized=True)
     embeds = ImageTextEncoder.from_pretrained(args.out).encode_images(read_photos(args.wallpapers))
     save_file({"image_embeds": embeds.astype(np.float16)}, args.out / REFERENCE)
 

@@ -19,11 +19,13 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from helpers.chinese_clip import Places365Backbone, load_bert, wide_resnet18
+from helpers.chinese_clip import load_bert
+from helpers.clip import SquashImageProcessor, TorchvisionConfig, TorchvisionNetwork
 from helpers.config import ASSETS
 from recipes.texts import DATA, flickr_captions
 
 POSITIONS = 64
+IMAGE_SIZE = 224  # pixels
 
 
 def main() -> None:
@@ -34,13 +36,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
 
-    network = wide_resnet18()
+    network = TorchvisionNetwork(TorchvisionConfig("places365_wideresnet18"))
     state = {key: value for key, value in load_file(args.places365).items() if not key.startswith("fc.")}
     report = network.load_state_dict(state, strict=False)
     missing = {key for key in report.missing_keys if not key.endswith("num_batches_tracked")}  # younger than the file
     if missing or report.unexpected_keys:
         raise ValueError(f"{args.places365}: not the weights of Places365's WideResNet18")
-    Places365Backbone(network).save(args.out / "image")
+    network.save_pretrained(args.out / "image")
+    SquashImageProcessor(IMAGE_SIZE).save_pretrained(args.out / "image")
 
     captions = "".join(caption for group in flickr_captions(args.flickr).chinese for caption in group)
     sources = [ASSETS / "poem_t5" / "tokenizer.json", ASSETS / "keyword.txt", DATA / "wallpaper_captions.tsv"]

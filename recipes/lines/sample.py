@@ -86,7 +86,7 @@ def good_lines(poem: Verse) -> Iterator[Line]:
 
 
 def is_common(text: str) -> bool:
-    """Whether all are characters of GB 2312: simplified, in every font, and none of them rare."""
+    """True if all are characters of GB 2312: simplified, in every font, and none of them rare."""
     try:
         return bool(text.encode("gb2312")) and all(map(is_han, text))
     except UnicodeEncodeError:

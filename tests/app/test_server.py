@@ -22,24 +22,29 @@ from gradio_client.utils import QueueError
 from PIL import Image
 
 from helpers.app import (
+    CSS,
     MAX_CANDIDATES,
+    THEME,
     Picture,
+    build_page,
     candidate_text,
     draw_card,
+    launch,
+    load_models,
+    main,
     open_photo,
     read_picture,
     verdict,
     write_poems,
 )
-from helpers.app import page as app_page
-from helpers.app import server as app
 from helpers.config import ASSETS
 from helpers.data import ImageError
-from helpers.keywords import Line, ScoredWord
-from helpers.options import LAYOUT_NAMES, THEME_NAMES, PoemOptions
-from helpers.pipeline import ContinuedPoem, PicturePoem
+from helpers.keywords import ScoredWord
+from helpers.options import DEFAULT_CARD, LAYOUT_NAMES, THEME_NAMES, CardOptions, PoemOptions
+from helpers.pipeline import PicturePoem
 from helpers.poems import Poem
-from tests.data.test_photos import png_header
+from helpers.verse import Line
+from tests.samples import png_header
 
 LOTUS = str(ASSETS / "photos" / "lotus.jpg")
 TOWER = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")  # 王之涣《登鹳雀楼》
@@ -99,7 +104,7 @@ def test_a_photograph_is_encoded_once(pipeline) -> None:
     assert picture.text == "荷花 夏"
     for typed in ("", "月"):
         writing = write_poems(pipeline, picture, typed, PoemOptions(n=2))
-        draw_card(writing, 1, "auto", "auto")
+        draw_card(writing, 1, DEFAULT_CARD)
     assert len(pipeline.encoded) == 1 and pipeline.encoded[0].mode == "RGB"
 
 
@@ -134,21 +139,22 @@ def test_steps_out_of_order(pipeline, picture) -> None:
     with pytest.raises(ValueError, match="choose a photograph first"):
         write_poems(pipeline, None, "", PoemOptions())
     with pytest.raises(ValueError, match="write a poem first"):
-        draw_card(None, 0, "auto", "auto")
+        draw_card(None, 0, DEFAULT_CARD)
     with pytest.raises(ValueError, match="at most 8 candidates, not 10000"):
         write_poems(pipeline, picture, "", PoemOptions(n=10_000))
     writing = write_poems(pipeline, picture, "", PoemOptions(n=2))
     for number in (2, -1, None, 0.0):
         with pytest.raises(ValueError, match=f"no poem number {number}"):
-            draw_card(writing, number, "auto", "auto")
+            draw_card(writing, number, DEFAULT_CARD)
 
 
 def test_the_chosen_poem_is_on_the_card(pipeline, picture) -> None:
     writing = write_poems(pipeline, picture, "", PoemOptions(n=2))
     other = replace(writing, poems=[writing.poems[0], Poem(TOWER[::-1], (), -1.0)])
-    first, second = (np.asarray(draw_card(other, number, "album", "light")) for number in (0, 1))
+    options = CardOptions("album", "light")
+    first, second = (np.asarray(draw_card(other, number, options)) for number in (0, 1))
     assert first.shape == second.shape and (first != second).any()
-    assert (first == np.asarray(draw_card(writing, 1, "album", "light"))).all()
+    assert (first == np.asarray(draw_card(writing, 1, options))).all()
 
 
 @pytest.mark.parametrize("kind", ["text", "missing", "bomb"])
@@ -171,7 +177,7 @@ def test_verdict() -> None:
 def test_candidate_text() -> None:
     poem = Poem(TOWER, (), -1.0)
     assert candidate_text(poem).splitlines()[1:] == ["白日依山尽，黄河入海流。", "欲穷千里目，更上一层楼。"]
-    found = ContinuedPoem(**vars(poem), opening=Line(TOWER[0], "王之涣", "登鹳雀楼"))
+    found = replace(poem, opening=Line(TOWER[0], "王之涣", "登鹳雀楼"))
     assert "王之涣《登鹳雀楼》" in candidate_text(found).splitlines()[-1]
 
 
@@ -179,12 +185,11 @@ def test_candidate_text() -> None:
 
 
 @pytest.fixture
-def served(monkeypatch):
+def served():
     """The page on a port of its own, with room for one request at work and two in the queue."""
-    monkeypatch.setattr(app, "MAX_BYTES", 200_000)
     models = Future()
-    page = app_page.build_page(models)
-    app.launch(page, waiting=2, server_name="127.0.0.1", quiet=True)
+    page = build_page(models)
+    launch(page, waiting=2, max_file_size=200_000, server_name="127.0.0.1", quiet=True)
     yield SimpleNamespace(url=page.local_url, models=models, page=page)
     page.close()
 
@@ -266,30 +271,32 @@ def wait_until(true: Callable[[], bool]) -> None:
 # --- the start ---
 
 
-def test_models_that_do_not_load_are_told_on_the_console_too(monkeypatch, capsys) -> None:
-    monkeypatch.setattr(app, "load_pipeline", lambda profile: (_ for _ in ()).throw(ValueError(f"no {profile}")))
+def no_model(profile: str = "full") -> PretendedPipeline:
+    raise ValueError(f"no {profile}")
+
+
+def test_models_that_do_not_load_are_told_on_the_console_too(capsys) -> None:
     models = Future()
-    app.load_models("full", models)
+    load_models(models, no_model)
     assert str(models.exception(0)) == "no full" and capsys.readouterr().err == "error: no full\n"
 
 
-def test_in_colab_the_page_is_shared_and_the_cell_ends(monkeypatch, pipeline) -> None:
+def test_in_colab_the_page_is_shared_and_the_cell_ends(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "google.colab", object())
     monkeypatch.setitem(sys.modules, "ipykernel", object())
-    monkeypatch.setattr(app, "load_models", lambda profile, models: models.set_result(pipeline))
     launched = []
-    monkeypatch.setattr(app, "launch", lambda page, **options: launched.append(options))
-    assert app.main([]) == 0 and [options["share"] for options in launched] == [True]
+    monkeypatch.setattr(gr.Blocks, "launch", lambda page, **options: launched.append(options))
+    assert main([], load=no_model) == 0 and [options["share"] for options in launched] == [True]
 
 
 def test_a_port_that_is_taken(served, capsys) -> None:
     port = served.url.rstrip("/").rsplit(":", 1)[1]
-    assert app.main(["--port", port]) == 2
+    assert main(["--port", port]) == 2
     assert port in capsys.readouterr().err
 
 
 def test_nothing_of_the_looks_comes_from_the_network() -> None:
-    assert app.THEME._stylesheets == [] and "http" not in app.CSS
+    assert THEME._stylesheets == [] and "http" not in CSS
     assert not gr.analytics.analytics_enabled()
 
 

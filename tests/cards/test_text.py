@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from helpers.cards import LIGHT, CardText, draw_block, fonts, glyph_box, missing_glyphs, set_block
+from helpers.cards import BRUSH, LIGHT, SANS, SERIF, CardText, draw_block, glyph_box, missing_glyphs, set_block
 from helpers.plots import use_chinese_fonts
 
 FOUR = ["霸" * 7] * 4
@@ -82,7 +82,7 @@ def test_a_character_is_drawn_in_its_square():
 
 
 def test_what_the_brush_lacks_is_drawn_in_print():
-    brush = ImageFont.truetype(str(fonts.BRUSH), 60)
+    brush = ImageFont.truetype(str(BRUSH), 60)
     assert brush.getmask("飏").getbbox() is None  # in the poem model's vocabulary, but not simplified enough
     assert 0.05 < drawn("飏")[40:120, 40:120].mean() < 0.6
 
@@ -94,16 +94,16 @@ def test_missing_glyphs():
 
 
 def test_the_brush_has_nearly_all_that_poems_are_written_with():
-    text = "".join((fonts.BRUSH.parents[1] / "keyword.txt").read_text(encoding="utf-8").split())
+    text = "".join((BRUSH.parents[1] / "keyword.txt").read_text(encoding="utf-8").split())
     chinese = [char for char in text if "\u4e00" <= char <= "\u9fff"]
-    font = ImageFont.truetype(str(fonts.BRUSH), 24)
+    font = ImageFont.truetype(str(BRUSH), 24)
     assert np.mean([font.getmask(char).getbbox() is not None for char in chinese]) > 0.99
 
 
 def test_fonts_are_what_they_say():
-    names = [ImageFont.truetype(str(path), 20).getname()[0] for path in (fonts.BRUSH, fonts.SERIF, fonts.SANS)]
+    names = [ImageFont.truetype(str(path), 20).getname()[0] for path in (BRUSH, SERIF, SANS)]
     assert names == ["Ma Shan Zheng", "Noto Serif SC", "Noto Sans SC"]
-    assert "SIL Open Font License" in (fonts.BRUSH.parent / "OFL.txt").read_text(encoding="utf-8")
+    assert "SIL Open Font License" in (BRUSH.parent / "OFL.txt").read_text(encoding="utf-8")
 
 
 def test_figures_show_chinese_and_minus(tmp_path):

@@ -1,4 +1,4 @@
-"""chinese_clip.bert_clip: two towers and their heads as a folder, each tower also without the other, and a new BERT."""
+"""chinese_clip.bert_clip: a locked tower and a BERT as one model, each also without the other, and a new BERT."""
 
 import json
 import shutil
@@ -9,32 +9,54 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
+    AutoImageProcessor,
     AutoTokenizer,
     BertConfig,
     BertModel,
     BertTokenizer,
+    ConvNextImageProcessor,
     DistilBertModel,
     GPT2Config,
     GPT2Model,
+    ResNetConfig,
+    ResNetModel,
     T5Config,
     T5EncoderModel,
     ViTConfig,
+    ViTForImageClassification,
     ViTImageProcessor,
     ViTModel,
 )
 
-from helpers.chinese_clip import BertCLIPBundle, BundleBackend, ImageTextEncoder, load_bert, load_image_tower, new_bert
-from helpers.clip import POOLING
-from helpers.storage import weights_digest
+from helpers.chinese_clip import (
+    IMAGE_TOWER,
+    TEXT_TOWER,
+    ImageTextEncoder,
+    from_towers,
+    join_towers,
+    load_bert,
+    load_image_tower,
+    new_bert,
+)
+from helpers.clip import (
+    POOLING,
+    CustomCLIP,
+    CustomCLIPConfig,
+    ImageTextProcessor,
+    feature_width,
+    load_clip,
+    save_clip,
+    single_vector,
+    tokenizer_json,
+)
+from helpers.storage import INT8_WEIGHTS, dequantize, quantize, weights_digest
 
 TEXTS = ["明月", "春江花月夜", "雨", "一叶小舟在江上，明月照山", "山"]
 SMALL = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64}
 
 
-@pytest.fixture(autouse=True)
-def full_precision(monkeypatch) -> None:
-    """Whatever this machine is best at, so that equal means equal."""
-    monkeypatch.setattr("helpers.chinese_clip.encoder.pick_dtype", lambda device: torch.float32)
+WEIGHTS = "model.safetensors"
+Pair = tuple[CustomCLIP, ImageTextProcessor]
 
 
 @pytest.fixture(scope="module")
@@ -59,19 +81,42 @@ def bert_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def resnet_folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("resnet")
+    torch.manual_seed(3)
+    model = ResNetModel(ResNetConfig(embedding_size=8, hidden_sizes=[8, 20], depths=[1, 1], layer_type="basic"))
+    with torch.no_grad():
+        for norm in (module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)):
+            norm.running_mean.normal_(), norm.running_var.uniform_(0.5, 2)  # also what no gradient makes is kept
+    model.save_pretrained(folder)
+    ConvNextImageProcessor(size={"shortest_edge": 32}).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def labels_folder(tmp_path_factory) -> Path:
+    """A ViT without a trained pooling layer, as google/vit-base-patch16-224 is."""
+    folder = tmp_path_factory.mktemp("labels")
+    torch.manual_seed(4)
+    ViTForImageClassification(ViTConfig(**SMALL, image_size=32, patch_size=8)).save_pretrained(folder)
+    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def saved(vit_folder, bert_folder, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("bert_clip") / "new"
     torch.manual_seed(2)
-    bundle = BertCLIPBundle.from_towers(vit_folder, bert_folder, dim=16, max_tokens=12)
+    model, processor = from_towers(vit_folder, bert_folder, max_length=12, dim=16)
     with torch.no_grad():
-        bundle.model.logit_scale.fill_(3.21)
-    bundle.save(folder)
+        model.logit_scale.fill_(3.21)
+    save_clip(model, processor, folder)
     return folder
 
 
 @pytest.fixture
-def bundle(saved) -> BertCLIPBundle:
-    return BertCLIPBundle.load(saved)
+def bert_clip(saved) -> Pair:
+    return load_clip(saved)
 
 
 @pytest.fixture
@@ -81,8 +126,20 @@ def copy(saved, tmp_path) -> Path:
 
 
 @torch.inference_mode()
-def embeds(bundle: BertCLIPBundle, pictures) -> tuple[torch.Tensor, torch.Tensor]:
-    return bundle.model.eval()(bundle.pixels(pictures), **bundle.tokens(TEXTS))
+def embeds(clip: Pair, pictures) -> tuple[torch.Tensor, torch.Tensor]:
+    model, processor = clip
+    return model.eval()(**processor(images=pictures, text=TEXTS))
+
+
+def encoder_of(clip: Pair) -> ImageTextEncoder:
+    """In full precision, whatever this machine is best at, so that equal means equal."""
+    return ImageTextEncoder(*clip, "cpu", torch.float32)
+
+
+def move_text(model: CustomCLIP) -> None:
+    with torch.no_grad():
+        for parameter in model.text.parameters():
+            parameter += 0.1
 
 
 def one_line(error: pytest.ExceptionInfo, *mentions: object) -> bool:
@@ -93,134 +150,217 @@ def one_line(error: pytest.ExceptionInfo, *mentions: object) -> bool:
 # --- folders ---
 
 
-@pytest.mark.parametrize("kind", ["from towers", "of a new BERT", "of our own image tower"])
-def test_save_and_load(kind: str, vit_folder, bert_folder, bundle_folder, pictures, tmp_path) -> None:
-    image = load_image_tower(bundle_folder if kind == "of our own image tower" else vit_folder)
-    if kind == "from towers":
-        bundle = BertCLIPBundle.from_towers(vit_folder, bert_folder, dim=16, pooling="cls", dropout=0.2, max_tokens=9)
-    else:
-        bundle = BertCLIPBundle.of(image, *new_bert(TEXTS, **SMALL), dim=16, pooling="mean of 3 layers")
+@pytest.mark.parametrize("quantized", [False, True])
+@pytest.mark.parametrize("tower", ["vit_folder", "resnet_folder", "labels_folder", "clip_folder", "saved"])
+def test_save_and_load(tower: str, quantized: bool, bert_folder, request, pictures, tmp_path) -> None:
+    """In eight bits too: the weights are those that rounding leaves, and no others."""
+    tower = request.getfixturevalue(tower)
+    model, processor = from_towers(tower, bert_folder, 9, dim=16, pooling="mean of 3 layers", dropout=0.2)
     with torch.no_grad():
-        bundle.model.logit_scale.fill_(3.21)
-    bundle.save(tmp_path / "new" / "folder")
+        model.logit_scale.fill_(3.25)  # which sixteen bits hold
+    save_clip(model, processor, tmp_path / "new" / "folder", quantized)
     torch.manual_seed(9)  # whatever is drawn while it loads
-    loaded = BertCLIPBundle.load(str(tmp_path / "new" / "folder"))
-    assert all(map(torch.equal, embeds(loaded, pictures), embeds(bundle, pictures)))
-    assert loaded.model.logit_scale == bundle.model.logit_scale and not loaded.model.training
-    assert loaded.config == bundle.config and loaded.digest() == bundle.digest()
-    assert loaded.model.text.pool is POOLING[bundle.config.pooling]
+    loaded, again = load_clip(str(tmp_path / "new" / "folder"))
+    if quantized:
+        model.load_state_dict(dequantize(quantize(model.state_dict())))
+    assert weights_digest(loaded) == weights_digest(model)
+    assert all(map(torch.equal, embeds((loaded, again), pictures), embeds((model, processor), pictures)))
+    assert loaded.logit_scale == model.logit_scale and not loaded.training
+    assert loaded.text.pool is POOLING["mean of 3 layers"] and loaded.image.head.dropout.p == 0.2
+    assert loaded.config.locked and not any(p.requires_grad for p in loaded.image.backbone.parameters())
+    assert again.max_length == 9 and again.preparation() == processor.preparation()
+    assert tokenizer_json(again.tokenizer) == tokenizer_json(processor.tokenizer)
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
 
 
-def test_a_folder_is_written_over(bundle, pictures, copy) -> None:
-    with torch.no_grad():
-        for parameter in bundle.model.text.parameters():
-            parameter += 0.1
-    bundle.save(copy)
-    assert all(map(torch.equal, embeds(BertCLIPBundle.load(copy), pictures), embeds(bundle, pictures)))
+def test_a_new_bert_saved_and_loaded(vit_folder, pictures, tmp_path) -> None:
+    clip = join_towers(load_image_tower(vit_folder), *new_bert(TEXTS, **SMALL), dim=16, pooling="cls")
+    save_clip(*clip, tmp_path)
+    assert all(map(torch.equal, embeds(load_clip(tmp_path), pictures), embeds(clip, pictures)))
 
 
-def test_in_eight_bits_it_says_nearly_the_same(bundle, pictures, tmp_path) -> None:
-    bundle.save(tmp_path / "small", quantized=True)
-    small = BertCLIPBundle.load(tmp_path / "small")
-    for exact, rounded in zip(embeds(bundle, pictures), embeds(small, pictures), strict=True):
+def test_a_folder_is_written_over(bert_clip, pictures, copy) -> None:
+    move_text(bert_clip[0])
+    save_clip(*bert_clip, copy)
+    assert all(map(torch.equal, embeds(load_clip(copy), pictures), embeds(bert_clip, pictures)))
+
+
+def test_in_eight_bits_it_says_nearly_the_same(bert_clip, pictures, tmp_path) -> None:
+    save_clip(*bert_clip, tmp_path / "small", quantized=True)
+    small = load_clip(tmp_path / "small")
+    for exact, rounded in zip(embeds(bert_clip, pictures), embeds(small, pictures), strict=True):
         assert not torch.equal(exact, rounded) and (exact * rounded).sum(-1).min() > 0.999
 
 
 @pytest.mark.parametrize("quantized", [True, False])
-def test_a_folder_holds_one_model(quantized: bool, bundle, tmp_path) -> None:
-    bundle.save(tmp_path, quantized=not quantized)
-    with torch.no_grad():
-        for parameter in bundle.model.text.parameters():
-            parameter += 0.1
-    bundle.save(tmp_path, quantized=quantized)
-    moved = bundle.model.text.backbone.embeddings.LayerNorm.bias
-    assert torch.allclose(load_bert(tmp_path / "text").embeddings.LayerNorm.bias, moved, atol=1e-3)
-    assert len(list((tmp_path / "text").glob("*.safetensors"))) == 1
+def test_a_folder_holds_one_model(quantized: bool, bert_clip, tmp_path) -> None:
+    save_clip(*bert_clip, tmp_path, quantized=not quantized)
+    move_text(bert_clip[0])
+    save_clip(*bert_clip, tmp_path, quantized=quantized)
+    moved = bert_clip[0].text.backbone.embeddings.LayerNorm.bias
+    assert torch.allclose(load_clip(tmp_path)[0].text.backbone.embeddings.LayerNorm.bias, moved, atol=1e-3)
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == [INT8_WEIGHTS if quantized else WEIGHTS]
 
 
-def test_the_towers_are_those_of_the_folders(bundle, vit_folder, bert_folder, pictures) -> None:
-    assert weights_digest(bundle.model.image.backbone) == weights_digest(load_image_tower(vit_folder))
-    assert weights_digest(bundle.model.text.backbone) == weights_digest(load_bert(bert_folder))
+def test_the_towers_are_those_of_the_folders(bert_clip, vit_folder, bert_folder, pictures) -> None:
+    model, processor = bert_clip
+    assert weights_digest(model.image.backbone) == weights_digest(load_image_tower(vit_folder).backbone)
+    assert weights_digest(model.text.backbone) == weights_digest(load_bert(bert_folder))
     expected = AutoTokenizer.from_pretrained(bert_folder)(TEXTS, padding=True, truncation=True, max_length=12)
-    tokens = bundle.tokens(TEXTS)
+    tokens = processor.tokens(TEXTS)
     assert tokens["input_ids"].tolist() == expected["input_ids"]
     assert tokens["attention_mask"].tolist() == expected["attention_mask"]
-    assert all(x.shape == (5, 16) and torch.allclose(x.norm(dim=-1), torch.ones(5)) for x in embeds(bundle, pictures))
+    for found in embeds(bert_clip, pictures):
+        assert found.shape == (5, 16) and torch.allclose(found.norm(dim=-1), torch.ones(5))
 
 
 def test_load_with_changes(saved) -> None:
-    bundle = BertCLIPBundle.load(saved, max_tokens=4, pooling="cls", dropout=0.5)
-    assert bundle.tokens(TEXTS)["input_ids"].shape == (5, 4)
-    assert bundle.model.text.pool is POOLING["cls"]
-    assert bundle.model.text.head.dropout.p == bundle.model.image.head.dropout.p == 0.5
+    model, _ = load_clip(saved, pooling="cls", dropout=0.5)
+    assert model.text.pool is POOLING["cls"]
+    assert model.text.head.dropout.p == model.image.head.dropout.p == 0.5
 
 
-def test_the_text_tower_loads_alone(bundle, saved) -> None:
-    bert, report = BertModel.from_pretrained(saved / "text", add_pooling_layer=False, output_loading_info=True)
-    assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"))
-    tokens = AutoTokenizer.from_pretrained(saved / "text")(TEXTS[:3], padding=True, return_tensors="pt")
-    with torch.inference_mode():
-        found = bert.eval()(**tokens, output_hidden_states=True).hidden_states
-        expected = bundle.model.text.backbone(**bundle.tokens(TEXTS[:3]), output_hidden_states=True).hidden_states
+def test_a_locked_tower_takes_pictures_of_one_size(saved) -> None:
+    with pytest.raises(ValueError, match="one size") as error:
+        load_clip(saved, image_size=64)
+    assert one_line(error, saved)
+
+
+# --- one tower without the other ---
+
+TOWERS = [("vit_folder", ViTModel), ("labels_folder", ViTModel), ("resnet_folder", ResNetModel)]
+LOADED = ("missing_keys", "mismatched_keys", "error_msgs")
+
+
+@torch.inference_mode()
+def test_the_text_tower_loads_alone(bert_clip, saved, bert_folder) -> None:
+    alone = {"key_mapping": TEXT_TOWER, "add_pooling_layer": False, "output_loading_info": True}
+    bert, report = BertModel.from_pretrained(saved, **alone)
+    assert not any(report[kind] for kind in LOADED)
+    assert weights_digest(bert) == weights_digest(load_bert(bert_folder)) and not bert.training
+    tokens = AutoTokenizer.from_pretrained(saved)(TEXTS[:3], padding=True, return_tensors="pt")
+    found = bert(**tokens, output_hidden_states=True).hidden_states
+    expected = bert_clip[0].text.backbone(**bert_clip[1].tokens(TEXTS[:3]), output_hidden_states=True).hidden_states
     assert len(found) == len(expected) == 4
     assert all(torch.allclose(ours, theirs, atol=1e-6) for ours, theirs in zip(found, expected, strict=True))
 
 
-def test_the_image_tower_loads_alone(bundle, saved, pictures) -> None:
-    tower = load_image_tower(saved / "image")
-    backbone = bundle.model.image.backbone
-    assert torch.equal(tower.pixels(pictures), bundle.pixels(pictures))
-    assert torch.equal(tower(tower.pixels(pictures)), backbone(backbone.pixels(pictures)))
-    _, report = ViTModel.from_pretrained(saved / "image", output_loading_info=True)
-    assert not report["missing_keys"] and not report["unexpected_keys"]
+@torch.inference_mode()
+@pytest.mark.parametrize(("tower", "kind"), TOWERS)
+def test_the_image_tower_loads_alone(tower: str, kind: type, bert_folder, request, pictures, tmp_path) -> None:
+    tower = request.getfixturevalue(tower)
+    model, processor = from_towers(tower, bert_folder, dim=16)
+    save_clip(model, processor, tmp_path)
+    alone = {"key_mapping": IMAGE_TOWER, "output_loading_info": True}
+    if tower.name.startswith("labels"):
+        alone["add_pooling_layer"] = False
+    backbone, report = kind.from_pretrained(tmp_path, **alone)
+    assert not any(report[kind] for kind in LOADED)
+    assert weights_digest(backbone) == weights_digest(load_image_tower(tower).backbone)
+    pixels = AutoImageProcessor.from_pretrained(tmp_path)(images=pictures, return_tensors="pt")["pixel_values"]
+    assert torch.equal(pixels, processor.pixel_values(pictures))
+    assert torch.equal(single_vector(backbone.eval()(pixels)), single_vector(model.image.backbone(pixels)))
+
+
+def test_over_a_clip_of_ours_the_image_half_is_stored(clip, clip_folder, bert_folder, tmp_path) -> None:
+    model, processor = from_towers(clip_folder, bert_folder, dim=16)
+    save_clip(model, processor, tmp_path)
+    stored = load_file(tmp_path / WEIGHTS)
+    image = {name: tensor for name, tensor in stored.items() if name.startswith("image.backbone.")}
+    assert {name.removeprefix("image.backbone.") for name in image} == set(clip[0].image.state_dict())
+    text = {name for name in stored if name.startswith("text.backbone.")}
+    assert {name.removeprefix("text.backbone.") for name in text} == set(load_bert(bert_folder).state_dict())
+    rest = {name.split(".")[0] for name in stored if ".backbone." not in name}
+    assert rest == {"image", "text", "logit_scale"}
+    again = load_image_tower(tmp_path)  # a tower for the next one: the same, without the head that was trained to it
+    assert weights_digest(again.backbone) == weights_digest(clip[0].image) and feature_width(again.config) == 32
 
 
 # --- what is no BertCLIP ---
 
 
-def test_folders_of_another_kind(bert_folder, vit_folder, bundle_folder, tmp_path) -> None:
-    for folder in (tmp_path, tmp_path / "missing", bert_folder, vit_folder, bundle_folder):
-        with pytest.raises(ValueError) as error:
-            BertCLIPBundle.load(folder)
-        assert one_line(error, folder, "config.json", "bert_clip")
+def test_folders_of_another_kind(bert_folder, vit_folder, tmp_path) -> None:
+    for folder in (tmp_path, tmp_path / "missing", bert_folder, vit_folder):
+        with pytest.raises(ValueError, match="no CLIP of ours") as error:
+            load_clip(folder)
+        assert one_line(error, folder)
 
 
 @pytest.mark.parametrize(
-    "change", [{"dim": 24}, {"dim": "wide"}, {"pooling": "maximum"}, {"colour": "red"}, {"dropout": "much"}]
+    "change",
+    [
+        {"dim": 24},
+        {"dim": "wide"},
+        {"pooling": "maximum"},
+        {"dropout": "much"},
+        {"text_config": {"model_type": "nonsense"}},
+        {"vision_config": {"model_type": "torchvision_network"}},
+    ],
 )
 def test_a_config_that_describes_another_model(change: dict, copy) -> None:
     path = copy / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change), encoding="utf-8")
     with pytest.raises(ValueError) as error:
-        BertCLIPBundle.load(copy)
+        load_clip(copy)
     assert one_line(error, copy)
 
 
-@pytest.mark.parametrize("file", ["heads.safetensors", "image/model.safetensors", "text/model.safetensors"])
-def test_damaged_weights(file: str, copy) -> None:
-    (copy / file).write_bytes((copy / file).read_bytes()[:-100])
+def damaged(copy: Path, change, quantized: bool) -> pytest.ExceptionInfo:
+    """The complaint about a folder whose weights `change` has changed."""
+    if quantized:
+        save_clip(*load_clip(copy), copy, quantized=True)
+    path = copy / (INT8_WEIGHTS if quantized else WEIGHTS)
+    weights = load_file(path)
+    change(weights)
+    save_file(weights, path, metadata={"format": "pt"})
     with pytest.raises(ValueError) as error:
-        BertCLIPBundle.load(copy)
-    assert one_line(error, copy)
+        load_clip(copy)
+    return error
 
 
-@pytest.mark.parametrize("file", ["heads.safetensors", "image/model.safetensors", "text/model.safetensors"])
-def test_a_weight_that_is_missing(file: str, copy) -> None:
+@pytest.mark.parametrize("quantized", [False, True])
+@pytest.mark.parametrize("part", ["image.backbone.", "image.head.", "text.backbone.", "text.head.", "logit_scale"])
+def test_a_weight_that_is_missing(part: str, quantized: bool, copy) -> None:
     """And is not drawn at random instead."""
-    weights = load_file(copy / file)
-    del weights[next(name for name in sorted(weights) if name.endswith("weight"))]
-    save_file(weights, copy / file, metadata={"format": "pt"})
-    with pytest.raises(ValueError) as error:
-        BertCLIPBundle.load(copy)
+
+    def drop(weights: dict) -> None:
+        name = next(name for name in sorted(weights) if name.startswith(part))
+        for key in [key for key in weights if key.startswith(name)]:  # its scale too
+            del weights[key]
+
+    assert one_line(damaged(copy, drop, quantized), copy, part)
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_a_weight_that_is_not_its_own(quantized: bool, copy) -> None:
+    error = damaged(copy, lambda weights: weights.update({"text.tail.bias": torch.zeros(4)}), quantized)
+    assert one_line(error, copy, "text.tail.bias")
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_a_weight_of_another_shape(quantized: bool, copy) -> None:
+    error = damaged(copy, lambda weights: weights.update({"text.head.norm.bias": torch.zeros(4)}), quantized)
     assert one_line(error, copy)
 
 
-@pytest.mark.parametrize("name", ["heads.safetensors", "image", "text"])
+@pytest.mark.parametrize("quantized", [False, True])
+@pytest.mark.parametrize("left", [-100, 1000, 0])
+def test_truncated_weights(left: int, quantized: bool, copy) -> None:
+    if quantized:
+        save_clip(*load_clip(copy), copy, quantized=True)
+    file = copy / (INT8_WEIGHTS if quantized else WEIGHTS)
+    file.write_bytes(file.read_bytes()[:left])
+    with pytest.raises(ValueError) as error:
+        load_clip(copy)
+    assert one_line(error, copy)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "processor_config.json", "tokenizer.json"])
 def test_a_part_that_is_missing(name: str, copy) -> None:
-    shutil.rmtree(copy / name) if (copy / name).is_dir() else (copy / name).unlink()
-    with pytest.raises((ValueError, OSError)) as error:
-        BertCLIPBundle.load(copy)
-    assert one_line(error, name)
+    (copy / name).unlink()
+    with pytest.raises(ValueError) as error:
+        load_clip(copy)
+    assert one_line(error, copy)
 
 
 # --- BERTs ---
@@ -251,9 +391,9 @@ def test_a_new_bert_of_another_length() -> None:
 def test_bert_and_distilbert_are_taken(bert_folder, distilbert_folder, vit_folder, pictures, tmp_path) -> None:
     assert type(load_bert(bert_folder)) is BertModel and load_bert(bert_folder).pooler is None
     assert type(load_bert(str(distilbert_folder))) is DistilBertModel
-    bundle = BertCLIPBundle.from_towers(vit_folder, distilbert_folder, dim=8, max_tokens=16)
-    bundle.save(tmp_path)
-    assert all(map(torch.equal, embeds(BertCLIPBundle.load(tmp_path), pictures), embeds(bundle, pictures)))
+    clip = from_towers(vit_folder, distilbert_folder, max_length=16, dim=8)
+    save_clip(*clip, tmp_path)
+    assert all(map(torch.equal, embeds(load_clip(tmp_path), pictures), embeds(clip, pictures)))
 
 
 def test_a_bert_saved_in_half_computes_in_full(bert_folder, tmp_path) -> None:
@@ -281,28 +421,41 @@ def test_pictures_are_no_texts(vit_folder) -> None:
     assert one_line(error, vit_folder, "vit")
 
 
+def test_no_weight_of_a_bert_is_made_up(bert_folder, tmp_path) -> None:
+    folder = shutil.copytree(bert_folder, tmp_path / "copy")
+    weights = load_file(folder / WEIGHTS)
+    del weights["encoder.layer.1.output.dense.weight"]
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(ValueError) as error:
+        load_bert(folder)
+    assert one_line(error, folder, "encoder.layer.1.output.dense.weight")
+
+
 # --- as an encoder ---
 
 
-def test_the_encoder_knows_the_folder(saved, bundle, pictures) -> None:
-    encoder = ImageTextEncoder.from_pretrained(str(saved), "cpu")
-    assert type(encoder.backend) is BundleBackend and type(encoder.backend.bundle) is BertCLIPBundle
-    assert encoder.backend.dim == 16 and encoder.backend.logit_scale == pytest.approx(np.exp(3.21))
+def test_the_encoder_knows_the_folder(saved, bert_clip, pictures) -> None:
+    encoder = ImageTextEncoder.from_pretrained(str(saved), "cpu", dtype=torch.float32)
+    assert type(encoder.model) is CustomCLIP and encoder.model.config.locked
+    assert type(encoder.model.config) is CustomCLIPConfig and type(encoder.processor) is ImageTextProcessor
+    assert encoder.dim == 16 and encoder.logit_scale == pytest.approx(np.exp(3.21))
     images, texts = encoder.encode_images(pictures), encoder.encode_texts(TEXTS)
     for found in (images, texts):
         assert found.shape == (5, 16) and found.dtype == np.float32
         assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(5), abs=1e-5)
         assert np.abs(found - found[0]).max(1)[1:].min() > 1e-3  # each its own
-    assert texts == pytest.approx(embeds(bundle, pictures)[1].numpy(), abs=1e-5)
+    assert texts == pytest.approx(embeds(bert_clip, pictures)[1].numpy(), abs=1e-5)
     with torch.inference_mode():
-        pixels = bundle.pixels(pictures)
-        both = bundle.model.image(pixels) + bundle.model.image(pixels.flip(-1))  # a picture and its mirror image
+        pixels = bert_clip[1].pixel_values(pictures)
+        both = bert_clip[0].image(pixels) + bert_clip[0].image(pixels.flip(-1))  # a picture and its mirror image
     assert images == pytest.approx(torch.nn.functional.normalize(both, dim=-1).numpy(), abs=1e-5)
 
 
 def test_the_batch_does_not_show(saved, pictures) -> None:
     """Neither its size nor the padding that a longer neighbour brings."""
-    whole, single = (ImageTextEncoder.from_pretrained(saved, "cpu", batch_size=size) for size in (64, 1))
+    whole, single = (
+        ImageTextEncoder.from_pretrained(saved, "cpu", dtype=torch.float32, batch_size=size) for size in (64, 1)
+    )
     for encode, items in (("encode_images", pictures), ("encode_texts", TEXTS)):
         expected = getattr(single, encode)(items)
         assert getattr(whole, encode)(items) == pytest.approx(expected, abs=1e-5)
@@ -310,44 +463,46 @@ def test_the_batch_does_not_show(saved, pictures) -> None:
 
 
 @pytest.mark.parametrize("new", [False, True])
-def test_texts_without_words_and_texts_too_long(new: bool, bundle, vit_folder) -> None:
+def test_texts_without_words_and_texts_too_long(new: bool, bert_clip, vit_folder) -> None:
     if new:
-        bundle = BertCLIPBundle.of(load_image_tower(vit_folder), *new_bert(TEXTS, **SMALL), dim=16)
-    encoder = ImageTextEncoder.of_bundle(bundle, "cpu")
+        bert_clip = join_towers(load_image_tower(vit_folder), *new_bert(TEXTS, **SMALL), dim=16)
+    encoder = encoder_of(bert_clip)
     empty, blank, *long = encoder.encode_texts(["", " \n", "山" * 100, "山" * 400])
     assert np.isfinite([empty, blank]).all() and np.linalg.norm(empty) == pytest.approx(1, abs=1e-5)
     assert blank == pytest.approx(empty, abs=1e-6) and long[0] == pytest.approx(long[1], abs=1e-6)
     assert encoder.encode_texts([""])[0] == pytest.approx(empty, abs=1e-5)
-    assert bundle.tokens(["", "山"])["attention_mask"].sum(1).min() >= 1  # never a row without tokens
+    assert bert_clip[1].tokens(["", "山"])["attention_mask"].sum(1).min() >= 1  # never a row without tokens
     assert encoder.encode_texts([]).shape == (0, 16)
 
 
 def test_other_weights_other_fingerprint(saved) -> None:
     """Any of them: of either backbone, of either head, the temperature."""
 
-    def fingerprint(change: str = "", **config: object) -> str:
-        bundle = BertCLIPBundle.load(saved, **config)
+    def fingerprint(change: str = "", max_length: int = 12, **config: object) -> str:
+        model, processor = load_clip(saved, **config)
+        processor.max_length = max_length
         with torch.no_grad():
-            for name, parameter in bundle.model.named_parameters():
+            for name, parameter in model.named_parameters():
                 if name == change:
                     parameter.view(-1)[-1] += 1e-3
-        return ImageTextEncoder.of_bundle(bundle, "cpu").backend.fingerprint
+        return encoder_of((model, processor)).fingerprint
 
-    names = [name for name, _ in BertCLIPBundle.load(saved).model.named_parameters()]
+    names = [name for name, _ in load_clip(saved)[0].named_parameters()]
     parts = ("logit_scale", "image.backbone", "image.head", "text.backbone", "text.head")
     chosen = [[name for name in names if name.startswith(part)][i] for part in parts for i in (0, -1)]
     changed = dict.fromkeys(chosen)  # there is but one logit_scale
     found = [fingerprint(name) for name in ("", *changed)]
     assert len(set(found)) == len(found) == 1 + 9 and fingerprint() == found[0]
-    assert len({found[0], fingerprint(max_tokens=7), fingerprint(pooling="cls")}) == 3
+    assert len({found[0], fingerprint(max_length=7), fingerprint(pooling="cls")}) == 3
 
 
-def test_another_vocabulary_or_preparation_is_another_fingerprint(saved, bundle, copy, tmp_path) -> None:
-    before = ImageTextEncoder.of_bundle(bundle, "cpu").backend.fingerprint
-    ViTImageProcessor(size={"height": 32, "width": 32}, image_std=[0.5, 0.5, 0.4]).save_pretrained(copy / "image")
-    prepared = ImageTextEncoder.from_pretrained(copy, "cpu").backend.fingerprint
-    other = BertCLIPBundle.load(saved)
-    words = list(other.tokenizer.get_vocab())
+def test_another_vocabulary_or_preparation_is_another_fingerprint(saved, bert_clip, tmp_path) -> None:
+    before = encoder_of(bert_clip).fingerprint
+    model, processor = load_clip(saved)
+    processor.image_processor = ViTImageProcessor(size={"height": 32, "width": 32}, image_std=[0.5, 0.5, 0.4])
+    prepared = encoder_of((model, processor)).fingerprint
+    model, processor = load_clip(saved)
+    words = list(processor.tokenizer.get_vocab())
     (tmp_path / "vocab.txt").write_text("\n".join(words[::-1]), encoding="utf-8")
-    other.tokenizer = BertTokenizer(str(tmp_path / "vocab.txt"))
-    assert len({before, prepared, ImageTextEncoder.of_bundle(other, "cpu").backend.fingerprint}) == 3
+    processor.tokenizer = BertTokenizer(str(tmp_path / "vocab.txt"))
+    assert len({before, prepared, encoder_of((model, processor)).fingerprint}) == 3

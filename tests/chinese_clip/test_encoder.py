@@ -1,6 +1,5 @@
 """chinese_clip.encoder: both kinds of model in tiny folders laid out as the real ones, and the cache of texts."""
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,20 +13,29 @@ from transformers import (
     ChineseCLIPImageProcessor,
     ChineseCLIPModel,
     ChineseCLIPProcessor,
+    DistilBertConfig,
 )
 
-from helpers.chinese_clip import BundleBackend, ChineseCLIPBackend, ImageTextEncoder, projected
-from helpers.clip import bilingual_tokenizer, build_clip, is_bundle
-from helpers.storage import INT8_WEIGHTS, save_quantized
+from helpers.chinese_clip import ImageTextEncoder, projected
+from helpers.clip import (
+    CustomCLIP,
+    CustomCLIPConfig,
+    ImageTextProcessor,
+    SquashImageProcessor,
+    TorchvisionConfig,
+    bilingual_tokenizer,
+    is_custom_clip,
+    save_clip,
+)
+from helpers.storage import INT8_WEIGHTS
 
 TEXTS = ["明月", "春江花月夜", "雨", "一叶小舟在江上", "山"]
 CHARACTERS = sorted(set("".join(TEXTS)))
 
 
-@pytest.fixture(autouse=True)
-def full_precision(monkeypatch) -> None:
-    """Whatever this machine is best at, so that equal means equal."""
-    monkeypatch.setattr("helpers.chinese_clip.encoder.pick_dtype", lambda device: torch.float32)
+def load(folder, dtype: torch.dtype = torch.float32, **options: object) -> ImageTextEncoder:
+    """In full precision, whatever this machine is best at, so that equal means equal."""
+    return ImageTextEncoder.from_pretrained(folder, "cpu", dtype=dtype, **options)
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +67,13 @@ def mini_folder(tmp_path_factory):
     """As recipes.image_text.export writes it."""
     folder = tmp_path_factory.mktemp("image_text")
     tokenizer = bilingual_tokenizer([*TEXTS, "a boat on the river"], vocab_size=80, min_frequency=1)
-    tokenizer.save_pretrained(folder)
-    text = {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 32, "max_position_embeddings": 16}
-    text["vocab_size"] = len(tokenizer)
+    text = DistilBertConfig(
+        vocab_size=len(tokenizer), dim=16, n_layers=1, n_heads=2, hidden_dim=32, max_position_embeddings=16
+    )
     torch.manual_seed(0)
-    model = build_clip(text, dim=8)
-    save_quantized(model.state_dict(), folder / INT8_WEIGHTS)
-    config = {"model_type": "custom_clip", "dim": 8, "image_size": 32, "image_mean": [0.5, 0.4, 0.3]}
-    config |= {"image_std": [0.2, 0.3, 0.25], "max_tokens": 8, "text_config": text}
-    (folder / "config.json").write_text(json.dumps(config))
+    model = CustomCLIP(CustomCLIPConfig(TorchvisionConfig(), text, dim=8))
+    images = SquashImageProcessor(32, image_mean=[0.5, 0.4, 0.3], image_std=[0.2, 0.3, 0.25])
+    save_clip(model, ImageTextProcessor(images, tokenizer, max_length=8), folder, quantized=True)
     return folder
 
 
@@ -78,7 +84,7 @@ def folder(request):
 
 @pytest.fixture
 def encoder(folder) -> ImageTextEncoder:
-    return ImageTextEncoder.from_pretrained(folder, "cpu")
+    return load(folder)
 
 
 def test_projected() -> None:
@@ -88,28 +94,43 @@ def test_projected() -> None:
 
 
 def test_the_folder_tells_the_model(chinese_folder, mini_folder, tmp_path) -> None:
-    assert is_bundle(mini_folder) and is_bundle(str(mini_folder))
-    assert not is_bundle(chinese_folder) and not is_bundle(tmp_path) and not is_bundle("OFA-Sys/no-such-model")
-    assert type(ImageTextEncoder.from_pretrained(mini_folder, "cpu").backend) is BundleBackend
-    assert type(ImageTextEncoder.from_pretrained(str(chinese_folder), "cpu").backend) is ChineseCLIPBackend
+    assert is_custom_clip(mini_folder) and is_custom_clip(str(mini_folder))
+    for name in (chinese_folder, tmp_path, "OFA-Sys/no-such-model"):
+        assert not is_custom_clip(name)
+    assert type(load(mini_folder).model) is CustomCLIP
+    assert type(load(str(chinese_folder)).model) is ChineseCLIPModel
+
+
+def test_a_folder_of_another_model(distilbert_folder, tmp_path) -> None:
+    """Its weights would be left out, and random ones drawn."""
+    for folder, mention in ((distilbert_folder, "distilbert"), (tmp_path, "neither"), (tmp_path / "none", "neither")):
+        with pytest.raises(ValueError, match=mention) as error:
+            load(folder)
+        assert "\n" not in str(error.value) and str(folder) in str(error.value)
+
+
+def test_what_it_says_of_itself(encoder) -> None:
+    assert encoder.dim == len(encoder.encode_texts(["山"])[0]) and encoder.device == "cpu"
+    assert encoder.logit_scale == pytest.approx(encoder.model.logit_scale.exp().item())
+    assert not encoder.model.training and {p.dtype for p in encoder.model.parameters()} == {torch.float32}
 
 
 def test_shapes_and_norm(encoder, pictures) -> None:
     for embeds in (encoder.encode_images(pictures), encoder.encode_texts(TEXTS)):
-        assert embeds.shape == (5, encoder.backend.dim) and embeds.dtype == np.float32
+        assert embeds.shape == (5, encoder.dim) and embeds.dtype == np.float32
         assert np.linalg.norm(embeds, axis=1) == pytest.approx(np.ones(5), abs=1e-5)
         assert np.abs(embeds - embeds[0]).max(1)[1:].min() > 0.01  # each its own
 
 
 def test_nothing_in_nothing_out(encoder) -> None:
-    shape = (0, encoder.backend.dim)
+    shape = (0, encoder.dim)
     assert encoder.encode_images([]).shape == encoder.encode_texts([]).shape == shape
     assert encoder.encode_texts([], cache=True).shape == encoder.encode_texts([], cache=True).shape == shape
 
 
 def test_the_batch_does_not_show(folder, pictures) -> None:
     """Neither its size nor the padding that a longer neighbour brings."""
-    whole, pairs, single = (ImageTextEncoder.from_pretrained(folder, "cpu", batch_size=size) for size in (64, 2, 1))
+    whole, pairs, single = (load(folder, batch_size=size) for size in (64, 2, 1))
     for encode, items in (("encode_images", pictures), ("encode_texts", TEXTS)):
         expected = getattr(single, encode)(items)
         for encoder in (whole, pairs):
@@ -129,7 +150,7 @@ def test_texts_too_long_are_cut(encoder) -> None:
 
 
 def test_equal_to_transformers_called_directly(chinese_folder, pictures) -> None:
-    encoder = ImageTextEncoder.from_pretrained(chinese_folder, "cpu")
+    encoder = load(chinese_folder)
     model = ChineseCLIPModel.from_pretrained(chinese_folder).eval()
     processor = ChineseCLIPProcessor.from_pretrained(chinese_folder)
     assert processor.tokenizer.unk_token_id not in processor.tokenizer(TEXTS[1])["input_ids"]
@@ -145,8 +166,8 @@ def test_equal_to_transformers_called_directly(chinese_folder, pictures) -> None
 
 
 def test_equal_to_our_towers_called_directly(mini_folder, pictures) -> None:
-    encoder = ImageTextEncoder.from_pretrained(mini_folder, "cpu")
-    model, tokenizer = encoder.backend.model, encoder.backend.bundle.tokenizer
+    encoder = load(mini_folder)
+    model, tokenizer = encoder.model, encoder.processor.tokenizer
     assert not model.training
     with torch.inference_mode():
         for picture, embed in zip(pictures, encoder.encode_images(pictures), strict=True):
@@ -163,30 +184,29 @@ def test_equal_to_our_towers_called_directly(mini_folder, pictures) -> None:
 
 
 @pytest.mark.parametrize("name", ["chinese_folder", "mini_folder"])
-def test_bfloat16_is_close(name: str, request, monkeypatch, pictures) -> None:
+def test_bfloat16_is_close(name: str, request, pictures) -> None:
     """The number format that a new processor gets."""
     folder = request.getfixturevalue(name)
-    full = ImageTextEncoder.from_pretrained(folder, "cpu")
-    monkeypatch.setattr("helpers.chinese_clip.encoder.pick_dtype", lambda device: torch.bfloat16)
-    half = ImageTextEncoder.from_pretrained(folder, "cpu")
+    full, half = load(folder), load(folder, torch.bfloat16)
     for encode, items in (("encode_images", pictures), ("encode_texts", TEXTS)):
         ours, expected = getattr(half, encode)(items), getattr(full, encode)(items)
         assert (ours * expected).sum(1).min() > 0.99 and ours.dtype == np.float32
         assert not np.array_equal(ours, expected)
+    assert half.fingerprint != full.fingerprint
 
 
 # --- the cache of texts ---
 
 
-def refuse(texts):
-    raise AssertionError(f"computed again: {texts}")
+def refuse(**tokens):
+    raise AssertionError("computed again")
 
 
 def test_texts_are_computed_once(encoder, folder, monkeypatch) -> None:
     embeds = encoder.encode_texts(TEXTS, cache=True)
     assert embeds == pytest.approx(encoder.encode_texts(TEXTS), abs=1e-6)
-    other = ImageTextEncoder.from_pretrained(folder, "cpu")  # as in another process
-    monkeypatch.setattr(other.backend, "embed_texts", refuse)
+    other = load(folder)  # as in another process
+    monkeypatch.setattr(other.model, "get_text_features", refuse)
     assert np.array_equal(other.encode_texts(TEXTS, cache=True), embeds)
     for texts, cache in ((TEXTS[::-1], True), (TEXTS[:4], True), (TEXTS, False)):
         with pytest.raises(AssertionError, match="computed again"):
@@ -211,13 +231,13 @@ def test_other_weights_other_key(name: str, file: str, tensor: str, request, tmp
     folder = request.getfixturevalue(name)
     for source in folder.iterdir():
         (tmp_path / source.name).write_bytes(source.read_bytes())
-    first = ImageTextEncoder.from_pretrained(tmp_path, "cpu")
+    first = load(tmp_path)
     before = first.encode_texts(TEXTS, cache=True)
     weights = load_file(tmp_path / file)
     weights[tensor] = weights[tensor].clone()
     weights[tensor][0] += 1
     save_file(weights, tmp_path / file, metadata={"format": "pt"})
-    second = ImageTextEncoder.from_pretrained(tmp_path, "cpu")
-    assert second.backend.fingerprint != first.backend.fingerprint
+    second = load(tmp_path)
+    assert second.fingerprint != first.fingerprint
     after = second.encode_texts(TEXTS, cache=True)
     assert not np.array_equal(after, before) and after == pytest.approx(second.encode_texts(TEXTS), abs=1e-6)

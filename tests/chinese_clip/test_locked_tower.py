@@ -32,16 +32,17 @@ from transformers import (
     ViTModel,
 )
 
-from helpers.chinese_clip import (
-    HubBackbone,
-    LockedImageTower,
-    OwnBackbone,
-    Places365Backbone,
-    load_image_tower,
-    wide_resnet18,
+from helpers.chinese_clip import LockedTower, join_towers, load_image_tower, new_bert
+from helpers.clip import (
+    ImageTower,
+    SquashImageProcessor,
+    TorchvisionConfig,
+    TorchvisionNetwork,
+    feature_width,
+    load_clip,
+    save_clip,
 )
-from helpers.clip import CLIPBundle
-from helpers.storage import weights_digest
+from helpers.storage import INT8_WEIGHTS, weights_digest
 
 SIZE = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 VISION = {**SIZE, "image_size": 32, "patch_size": 16}
@@ -89,22 +90,35 @@ def hub(tmp_path_factory) -> dict[str, Path]:
     return folders
 
 
+def with_a_bert(tower: LockedTower):
+    """The BertCLIP that begins with it."""
+    torch.manual_seed(7)
+    return join_towers(tower, *new_bert(["山水"], **SIZE), dim=8)
+
+
 @pytest.fixture(scope="module")
 def places_folder(tmp_path_factory) -> Path:
+    """A model like the judge: locked, a network for scenes."""
     folder = tmp_path_factory.mktemp("places")
     torch.manual_seed(9)
-    Places365Backbone(wide_resnet18()).save(folder)
+    config = TorchvisionConfig("places365_wideresnet18")
+    save_clip(*with_a_bert(LockedTower(TorchvisionNetwork(config), config, SquashImageProcessor(32))), folder, True)
     return folder
 
 
 @pytest.fixture(params=[*KINDS, "own", "places"])
-def folder(request, hub, bundle_folder, places_folder) -> Path:
-    return (hub | {"own": bundle_folder, "places": places_folder})[request.param]
+def folder(request, hub, clip_folder, places_folder) -> Path:
+    return (hub | {"own": clip_folder, "places": places_folder})[request.param]
+
+
+def pixels_of(tower: LockedTower, pictures) -> torch.Tensor:
+    return tower.image_processor(pictures, return_tensors="pt")["pixel_values"]
 
 
 @torch.inference_mode()
-def features(tower, pictures) -> torch.Tensor:
-    return tower(tower.pixels(pictures))
+def features(tower: LockedTower, pictures) -> torch.Tensor:
+    locked = ImageTower(tower.backbone, feature_width(tower.config), locked=True)
+    return locked.features(pixels_of(tower, pictures))
 
 
 def one_line(error: pytest.ExceptionInfo, *mentions: object) -> bool:
@@ -136,23 +150,23 @@ def called_directly(kind: str, folder: Path, pictures) -> torch.Tensor:
 def test_features_equal_transformers_called_directly(kind: str, hub, pictures) -> None:
     tower = load_image_tower(str(hub[kind]))
     found, expected = features(tower, pictures), called_directly(kind, hub[kind], pictures)
-    assert type(tower) is HubBackbone and found.shape == expected.shape == (5, KINDS[kind][1])
-    assert torch.allclose(found, expected, atol=1e-5) and tower.width() == KINDS[kind][1]
+    assert found.shape == expected.shape == (5, KINDS[kind][1])
+    assert torch.allclose(found, expected, atol=1e-5) and feature_width(tower.config) == KINDS[kind][1]
     assert (found - found[0]).abs().amax(1)[1:].min() > 1e-3  # each its own
 
 
-def test_a_clip_of_ours_gives_its_image_half(bundle_folder, pictures) -> None:
-    bundle = CLIPBundle.load(bundle_folder)
-    tower = load_image_tower(bundle_folder)
+def test_a_clip_of_ours_gives_its_image_half(clip, clip_folder, pictures) -> None:
+    model, processor = clip
+    tower = load_image_tower(clip_folder)
     with torch.inference_mode():
-        expected = bundle.model.image(bundle.pixels(pictures))  # its head included
-    assert type(tower) is OwnBackbone and tower.width() == 32
+        expected = model.image(processor.pixel_values(pictures))  # its head included
+    assert type(tower.backbone) is ImageTower and feature_width(tower.config) == 32
     assert torch.allclose(features(tower, pictures), expected, atol=1e-6)
-    assert weights_digest(tower.tower) == weights_digest(bundle.model.image)  # and nothing of the text
+    assert weights_digest(tower.backbone) == weights_digest(model.image)  # and nothing of the text
 
 
 def test_only_the_image_half_of_a_clip_is_taken(hub) -> None:
-    names = [name for name, _ in load_image_tower(hub["clip"]).tower.named_parameters()]
+    names = [name for name, _ in load_image_tower(hub["clip"]).backbone.named_parameters()]
     assert names and not any("text" in name or "logit" in name for name in names)
 
 
@@ -163,8 +177,8 @@ def test_the_width_of_a_clip_is_that_of_the_whole(pictures, tmp_path) -> None:
     processor.save_pretrained(tmp_path)
     tower = load_image_tower(tmp_path)
     assert torch.allclose(features(tower, pictures), called_directly("clip", tmp_path, pictures), atol=1e-5)
-    tower.save(tmp_path / "image")
-    assert torch.equal(features(load_image_tower(tmp_path / "image"), pictures), features(tower, pictures))
+    save_clip(*with_a_bert(tower), tmp_path / "saved")
+    assert torch.equal(features(load_image_tower(tmp_path / "saved"), pictures), features(tower, pictures))
 
 
 def test_features_have_unit_length(folder, pictures) -> None:
@@ -173,10 +187,11 @@ def test_features_have_unit_length(folder, pictures) -> None:
 
 
 def test_pictures_that_are_not_rgb(folder, pictures) -> None:
-    tower = load_image_tower(folder)
+    _, processor = with_a_bert(load_image_tower(folder))
     for mode in ("L", "RGBA", "P"):
         odd = [picture.convert(mode) for picture in pictures]
-        assert torch.equal(tower.pixels(odd), tower.pixels([picture.convert("RGB") for picture in odd]))
+        expected = processor.pixel_values([picture.convert("RGB") for picture in odd])
+        assert torch.equal(processor.pixel_values(odd), expected)
 
 
 # --- locked ---
@@ -185,9 +200,10 @@ def test_pictures_that_are_not_rgb(folder, pictures) -> None:
 def test_nothing_learns_and_nothing_moves(folder, pictures) -> None:
     """Neither by a gradient nor by BatchNorm's statistics nor by dropout, also inside a model that is in training."""
     torch.manual_seed(0)
-    tower = LockedImageTower(load_image_tower(folder), dim=8, dropout=0.5).train()
+    loaded = load_image_tower(folder)
+    tower = ImageTower(loaded.backbone, feature_width(loaded.config), dim=8, dropout=0.5, locked=True).train()
     before = {name: tensor.clone() for name, tensor in tower.state_dict().items()}
-    pixels = tower.backbone.pixels(pictures)
+    pixels = pixels_of(loaded, pictures)
     first, second = tower.features(pixels), tower.features(pixels)
     assert torch.equal(first, second) and not first.requires_grad
     assert tower.training and tower.head.dropout.training and not any(m.training for m in tower.backbone.modules())
@@ -198,10 +214,23 @@ def test_nothing_learns_and_nothing_moves(folder, pictures) -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in tower.state_dict().items())
 
 
+def test_a_whole_model_in_training_leaves_its_tower_alone(folder, pictures, tmp_path) -> None:
+    """As it is made, and as it is loaded again."""
+    made = with_a_bert(load_image_tower(folder))
+    save_clip(*made, tmp_path)
+    for model, processor in (made, load_clip(tmp_path)):
+        model.train()
+        pixels = processor.pixel_values(pictures)
+        assert model.text.training and torch.equal(model.image.features(pixels), model.image.features(pixels))
+        assert not any(module.training for module in model.image.backbone.modules())
+        assert not any(parameter.requires_grad for parameter in model.image.backbone.parameters())
+        assert all(parameter.requires_grad for parameter in model.image.head.parameters())
+
+
 def test_the_head_fits_the_backbone(hub, pictures) -> None:
-    tower = LockedImageTower(load_image_tower(hub["resnet"]), dim=8)
-    assert tower.head.projection.weight.shape == (8, 20)
-    embeds = tower(tower.backbone.pixels(pictures))
+    model, processor = with_a_bert(load_image_tower(hub["resnet"]))
+    assert model.image.head.projection.weight.shape == (8, 20)
+    embeds = model.image(processor.pixel_values(pictures))
     assert embeds.shape == (5, 8) and torch.allclose(embeds.norm(dim=-1), torch.ones(5), atol=1e-5)
 
 
@@ -209,18 +238,22 @@ def test_the_head_fits_the_backbone(hub, pictures) -> None:
 
 
 def test_save_and_load(folder, pictures, tmp_path) -> None:
+    """In a BertCLIP: the tower that comes out is the one that went in."""
     tower = load_image_tower(folder)
-    tower.save(tmp_path / "new" / "image")
-    again = load_image_tower(tmp_path / "new" / "image")
-    assert torch.equal(again.pixels(pictures), tower.pixels(pictures))
+    clip = with_a_bert(tower)
+    save_clip(*clip, tmp_path / "new" / "folder")
+    again = load_image_tower(tmp_path / "new" / "folder")
+    assert torch.equal(pixels_of(again, pictures), pixels_of(tower, pictures))
     assert torch.equal(features(again, pictures), features(tower, pictures))
-    assert weights_digest(again) == weights_digest(tower) and again.preparation() == tower.preparation()
+    assert weights_digest(again.backbone) == weights_digest(tower.backbone)
+    assert with_a_bert(again)[1].preparation() == clip[1].preparation()
 
 
 def test_the_preparation_of_pictures_is_told_apart(hub, tmp_path) -> None:
     other = shutil.copytree(hub["vit"], tmp_path / "other")
     ViTImageProcessor(size=SQUARE, image_mean=[0.4, 0.5, 0.5]).save_pretrained(other)
-    assert load_image_tower(other).preparation() != load_image_tower(hub["vit"]).preparation()
+    here, there = (with_a_bert(load_image_tower(folder))[1].preparation() for folder in (other, hub["vit"]))
+    assert here != there
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -230,7 +263,7 @@ def test_a_tower_saved_in_half_computes_in_full(dtype: torch.dtype, hub, picture
     processor.save_pretrained(tmp_path)
     assert {tensor.dtype for tensor in load_file(tmp_path / "model.safetensors").values()} == {dtype}
     tower = load_image_tower(tmp_path)
-    assert {parameter.dtype for parameter in tower.parameters()} == {torch.float32}
+    assert {parameter.dtype for parameter in tower.backbone.parameters()} == {torch.float32}
     found, full = features(tower, pictures), features(load_image_tower(hub["vit"]), pictures)
     assert found.dtype == torch.float32 and (found * full).sum(-1).min() > 0.99
 
@@ -240,11 +273,11 @@ def test_a_tower_saved_in_half_computes_in_full(dtype: torch.dtype, hub, picture
 
 def test_a_damaged_scene_network(places_folder, tmp_path) -> None:
     folder = shutil.copytree(places_folder, tmp_path / "copy")
-    weights = folder / "model.int8.safetensors"
+    weights = folder / INT8_WEIGHTS
     save_file({name: tensor for name, tensor in load_file(weights).items() if "layer4" not in name}, weights)
     with pytest.raises(ValueError) as error:
         load_image_tower(folder)
-    assert one_line(error, weights)
+    assert one_line(error, folder, "layer4")
 
 
 def bert(folder: Path) -> None:
@@ -265,7 +298,7 @@ def chinese_clip(folder: Path) -> None:
 def test_what_is_no_image_tower(write, tmp_path) -> None:
     write(tmp_path)
     with pytest.raises(ValueError) as error:
-        LockedImageTower(load_image_tower(tmp_path), dim=8)
+        load_image_tower(tmp_path)
     assert one_line(error, tmp_path)
 
 
@@ -297,11 +330,14 @@ def test_no_weight_is_made_up(write, pictures, tmp_path) -> None:
     for seed in (1, 2):
         torch.manual_seed(seed)
         try:
-            found.append(features(load_image_tower(tmp_path), pictures))
+            tower = load_image_tower(tmp_path)
+            found.append(features(tower, pictures))
         except ValueError as error:
             assert "\n" not in str(error) and str(tmp_path) in str(error)
             return
     assert torch.equal(*found)
+    save_clip(*with_a_bert(tower), tmp_path / "saved")
+    assert torch.equal(features(load_image_tower(tmp_path / "saved"), pictures), found[0])
 
 
 def test_no_such_folder(tmp_path) -> None:

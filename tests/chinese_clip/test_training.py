@@ -6,18 +6,18 @@ import signal
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from helpers.__main__ import main
-from helpers.chinese_clip import BertCLIPBundle, load_image_tower, new_bert, train_lit
-from helpers.clip import image_features
-from helpers.data import load_captions
+from helpers.chinese_clip import from_towers, join_towers, load_image_tower, new_bert, train_lit
+from helpers.clip import cached_image_features, image_features, load_clip, tokenizer_json
+from helpers.data import CaptionData, LazyPictures, Splits, load_captions
 from helpers.options import TrainingConfig
+from helpers.storage import weights_digest
 from helpers.training import checkpoints
-from tests.training.test_loop import KILLED, start
+from tests.samples import KILLED, start
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -56,15 +56,21 @@ def small_bert(chinese_folder, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def bert_clip(bundle_folder, small_bert) -> BertCLIPBundle:
-    torch.manual_seed(0)
-    return BertCLIPBundle.from_towers(bundle_folder, small_bert, dim=32)
+def bert_clip(clip_folder, small_bert):
+    torch.manual_seed(1)
+    return from_towers(clip_folder, small_bert, dim=32)
 
 
 @pytest.fixture
-def squares(chinese_folder):
+def squares(chinese_folder) -> CaptionData:
     """16 pictures to learn."""
     return load_captions(chinese_folder, "train", chinese_folder / "splits.csv")
+
+
+@pytest.fixture
+def splits(squares) -> Splits:
+    """Four of them again to validate on."""
+    return Splits(squares, squares.first(4), "zh")
 
 
 CONFIG = TrainingConfig(epochs=2, batch_size=8, save_every=3, text_lr=1e-3)  # 8 steps
@@ -75,120 +81,120 @@ CONFIG = TrainingConfig(epochs=2, batch_size=8, save_every=3, text_lr=1e-3)  # 8
 
 def test_it_learns_what_can_be_learnt(bert_clip, squares, tmp_path) -> None:
     config = TrainingConfig(epochs=60, batch_size=8, head_lr=5e-3, text_lr=3e-3)
-    progress = train_lit(bert_clip, squares, squares, config, tmp_path, device="cpu")
+    progress = train_lit(*bert_clip, Splits(squares, squares, "zh"), config, tmp_path, device="cpu")
     assert progress.step == len(progress.losses) == 240 and len(progress.epochs) == 60
     first, last = progress.epochs[0], progress.epochs[-1]
     assert last["loss"] < first["loss"] / 2
     assert last["t2i R@1"] > 3 * 100 / 16 and last["i2t R@1"] > 3 * 100 / 16  # chance: 6.25 and about 12
     assert json.loads((tmp_path / "history.json").read_text()) == asdict(progress)
-    assert BertCLIPBundle.load(tmp_path).digest() == bert_clip.digest()
+    saved, processor = load_clip(tmp_path)
+    assert weights_digest(saved) == weights_digest(bert_clip[0]) and saved.config.locked
+    assert processor.preparation() == bert_clip[1].preparation() and processor.max_length == bert_clip[1].max_length
+    assert tokenizer_json(processor.tokenizer) == tokenizer_json(bert_clip[1].tokenizer)
 
 
-def test_only_the_image_backbone_stays(bert_clip, squares, tmp_path) -> None:
-    before = {name: tensor.clone() for name, tensor in bert_clip.model.state_dict().items()}
-    train_lit(bert_clip, squares, squares.first(4), CONFIG, tmp_path, device="cpu")
-    after = bert_clip.model.state_dict()
+def test_only_the_image_backbone_stays(bert_clip, splits, tmp_path) -> None:
+    model, _ = bert_clip
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    train_lit(*bert_clip, splits, CONFIG, tmp_path, device="cpu")
+    after = model.state_dict()
     still = {name for name in after if torch.equal(after[name], before[name])}
     locked = {name for name in after if name.startswith("image.backbone.")}
     assert len(locked) > 200 and still == locked
-    saved = BertCLIPBundle.load(tmp_path).model.state_dict()
+    saved = load_clip(tmp_path)[0].state_dict()
     assert all(torch.equal(saved[name], after[name]) for name in after)
-    assert not bert_clip.model.training and not any(parameter.is_inference() for parameter in after.values())
+    assert not model.training and not any(parameter.is_inference() for parameter in after.values())
 
 
-def test_the_rates_are_those_of_the_parts(bert_clip, squares, tmp_path) -> None:
+def test_the_rates_are_those_of_the_parts(bert_clip, splits, tmp_path) -> None:
     """Without a rate the BERT stays as it is, and the heads do not."""
-    before = {name: tensor.clone() for name, tensor in bert_clip.model.state_dict().items()}
-    train_lit(bert_clip, squares, squares, replace(CONFIG, text_lr=0.0), tmp_path, device="cpu")
-    after = bert_clip.model.state_dict()
+    before = {name: tensor.clone() for name, tensor in bert_clip[0].state_dict().items()}
+    train_lit(*bert_clip, splits, replace(CONFIG, text_lr=0.0), tmp_path, device="cpu")
+    after = bert_clip[0].state_dict()
     still = {name for name in after if torch.equal(after[name], before[name])}
     assert still == {name for name in after if ".backbone." in name}
 
 
-def test_chunks_give_the_same_losses(bert_clip, bundle_folder, small_bert, squares, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("helpers.training.loop.pick_dtype", lambda device: torch.float32)
-    config = replace(CONFIG, epochs=1)
-    for module in bert_clip.model.modules():
+def test_chunks_give_the_same_losses(bert_clip, splits, tmp_path) -> None:
+    model, processor = bert_clip
+    for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    begin = {name: tensor.clone() for name, tensor in bert_clip.model.state_dict().items()}
-    whole = train_lit(bert_clip, squares, squares, config, tmp_path / "whole", device="cpu")
-    bert_clip.model.load_state_dict(begin)
-    chunks = train_lit(bert_clip, squares, squares, replace(config, chunk_size=3), tmp_path / "chunks", device="cpu")
-    assert chunks.losses == pytest.approx(whole.losses, abs=1e-3)
+    begin = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+    def losses(chunk_size: int | None) -> list[float]:
+        model.load_state_dict(begin)
+        config, folder = replace(CONFIG, epochs=1, chunk_size=chunk_size), tmp_path / f"chunks of {chunk_size}"
+        return train_lit(model, processor, splits, config, folder, device="cpu", dtype=torch.float32).losses
+
+    assert losses(3) == pytest.approx(losses(None), abs=1e-3)
 
 
 def test_a_language_without_captions(bert_clip, squares, tmp_path) -> None:
     with pytest.raises(ValueError, match="'en'"):
-        train_lit(bert_clip, squares, squares, CONFIG, tmp_path / "out", language="en", device="cpu")
+        train_lit(*bert_clip, Splits(squares, squares, "en"), CONFIG, tmp_path / "out", device="cpu")
     assert not (tmp_path / "out").exists()
 
 
 # --- features are computed once ---
 
 
-class Counting:
-    """`image_features`, which notes how many pictures it is asked for and may fail."""
+def watched(data: CaptionData, fail_at: int | None = None) -> tuple[CaptionData, list[int]]:
+    """The same pictures, the numbers of those that were looked at, and perhaps one that cannot be read."""
+    asked = []
 
-    def __init__(self, fail_at: int | None = None) -> None:
-        self.asked, self.fail_at = [], fail_at
-
-    def __call__(self, bundle, pictures, device: str) -> np.ndarray:
-        self.asked.append(len(pictures))
-        if len(self.asked) - 1 == self.fail_at:
+    def look(number: int):
+        asked.append(number)
+        if number == fail_at:
             raise OSError("the machine went off")
-        return image_features(bundle, pictures, device)
+        return data.pictures[number]
+
+    return replace(data, pictures=LazyPictures(len(data), look)), asked
 
 
-@pytest.fixture
-def counted(monkeypatch):
-    def install(fail_at: int | None = None) -> list[int]:
-        counting = Counting(fail_at)
-        monkeypatch.setattr("helpers.clip.features.image_features", counting)
-        return counting.asked
-
-    return install
-
-
-def test_pictures_are_looked_at_once(bert_clip, bundle_folder, small_bert, squares, counted, tmp_path) -> None:
-    asked = counted()
-    train_lit(bert_clip, squares, squares.first(4), CONFIG, tmp_path / "first", device="cpu")
-    assert asked == [16, 4]  # whatever the epochs
-    another = BertCLIPBundle.of(load_image_tower(bundle_folder), *new_bert(["红绿蓝黄"], **SMALL), dim=16)
-    train_lit(another, squares, squares.first(4), CONFIG, tmp_path / "second", device="cpu")
-    assert asked == [16, 4]  # another BERT and other heads, but the same pictures through the same tower
+def test_pictures_are_looked_at_once(bert_clip, clip_folder, squares, tmp_path) -> None:
+    train, asked = watched(squares)
+    splits = Splits(train, squares.first(4), "zh")
+    train_lit(*bert_clip, splits, CONFIG, tmp_path / "first", device="cpu")
+    assert sorted(asked) == [*range(16)]  # whatever the epochs
+    model, processor = join_towers(load_image_tower(clip_folder), *new_bert(["红绿蓝黄"], **SMALL), dim=16)
+    train_lit(model, processor, splits, CONFIG, tmp_path / "second", device="cpu")
+    assert len(asked) == 16  # another BERT and other heads, but the same pictures through the same tower
     with torch.no_grad():
-        another.model.image.backbone.tower.head.norm.bias += 0.1
-    train_lit(another, squares, squares.first(4), CONFIG, tmp_path / "third", device="cpu")
-    assert asked == [16, 4, 16, 4]
+        model.image.backbone.head.norm.bias += 0.1
+    train_lit(model, processor, splits, CONFIG, tmp_path / "third", device="cpu")
+    assert len(asked) == 32
 
 
-def test_an_interruption_costs_one_block(bert_clip, squares, counted, monkeypatch, tmp_path) -> None:
-    whole = train_lit(bert_clip, squares, squares.first(4), CONFIG, tmp_path / "whole", device="cpu")
-    monkeypatch.setenv("IMAGE_TO_POEM_CACHE", str(tmp_path / "other cache"))
-    monkeypatch.setattr("helpers.clip.features.BLOCK", 6)
-    bundle = BertCLIPBundle.from_towers(tmp_path / "whole" / "image", tmp_path / "whole" / "text", dim=32)
-    asked = counted(fail_at=1)
+def test_an_interruption_costs_one_block(bert_clip, squares) -> None:
+    broken, asked = watched(squares, fail_at=8)
     with pytest.raises(OSError, match="went off"):
-        train_lit(bundle, squares, squares.first(4), CONFIG, tmp_path / "out", device="cpu")
-    assert asked == [6, 6]
-    asked = counted()
-    progress = train_lit(bundle, squares, squares.first(4), CONFIG, tmp_path / "out", device="cpu")
-    assert asked == [6, 4, 4]  # the second block and the third, and the four of validation
-    assert progress.step == whole.step
+        cached_image_features(*bert_clip, broken, "cpu", block=6)
+    assert {*range(6)} < {*asked}
+    whole, asked = watched(squares)
+    found = cached_image_features(*bert_clip, whole, "cpu", block=6)
+    assert sorted(asked) == [*range(6, 16)]  # the second block and the third
+    assert found == pytest.approx(image_features(*bert_clip, squares.pictures, "cpu"), abs=1e-5)
+
+
+def test_a_run_that_fell_over_its_pictures_begins_again(bert_clip, squares, splits, tmp_path) -> None:
+    broken, _ = watched(squares, fail_at=8)
+    with pytest.raises(OSError, match="went off"):
+        train_lit(*bert_clip, Splits(broken, splits.val, "zh"), CONFIG, tmp_path, device="cpu")
+    assert train_lit(*bert_clip, splits, CONFIG, tmp_path, device="cpu").step == 8
 
 
 # --- kill -9 ---
 
 
 @pytest.fixture
-def arguments(chinese_folder, bundle_folder) -> list[object]:
+def arguments(chinese_folder, clip_folder) -> list[object]:
     """12 steps in two epochs of 6: 16 pictures, batches of 5, two captions each."""
-    data = ["--data", chinese_folder, "--split-list", chinese_folder / "splits.csv", "--image-tower", bundle_folder]
+    data = ["--data", chinese_folder, "--split-list", chinese_folder / "splits.csv", "--image-tower", clip_folder]
     return ["train", "lit", *data, "--epochs", 2, "--batch-size", 5, "--save-every", 3]
 
 
-WEIGHTS = ("heads.safetensors", "text/model.safetensors", "image/model.safetensors")
+WEIGHTS = "model.safetensors"
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no kill -9")
@@ -200,12 +206,11 @@ def test_a_killed_run_ends_with_the_same_weights(text_model: str, moment: str, a
     assert start("-c", KILLED, moment, *arguments, "--out", killed).returncode == -signal.SIGKILL
     left = sorted(path.name for path in (killed / "checkpoints").iterdir())
     assert left == {"save": ["step_0000003", "step_0000006.new"], "step": ["step_0000003"]}[moment]  # of 6: mid-epoch
-    assert not (killed / "config.json").exists()
+    assert not (killed / WEIGHTS).exists()
     done = start("-m", "helpers", *arguments, "--out", killed, "--resume")
     assert done.returncode == 0, done.stderr
-    for file in WEIGHTS:
-        expected, found = (load_file(folder / file) for folder in (whole, killed))
-        assert expected.keys() == found.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
+    expected, found = (load_file(folder / WEIGHTS) for folder in (whole, killed))
+    assert expected.keys() == found.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
     histories = [json.loads((folder / "history.json").read_text()) for folder in (whole, killed)]
     assert histories[0] == histories[1] and len(histories[0]["losses"]) == 12
     assert [path.name for path in checkpoints(killed)] == ["step_0000012"]
@@ -219,7 +224,7 @@ def one_complaint(capsys, *mentions: str) -> bool:
 def test_runs_are_not_mixed_up(arguments, small_bert, tmp_path, capsys) -> None:
     arguments = [*map(str, [*arguments, "--text-model", small_bert, "--out", tmp_path])]
     assert main(arguments) == 0
-    weights = [(tmp_path / file).read_bytes() for file in WEIGHTS]
+    weights = (tmp_path / WEIGHTS).read_bytes()
     capsys.readouterr()
     assert main(arguments) == 2 and one_complaint(capsys, "--resume", str(tmp_path))
     arguments.append("--resume")
@@ -231,16 +236,14 @@ def test_runs_are_not_mixed_up(arguments, small_bert, tmp_path, capsys) -> None:
     other_kind = [*other_kind[: other_kind.index("--text-model")], "--out", str(tmp_path), "--resume"]
     assert main(other_kind) == 2 and one_complaint(capsys, "frozen", "locked")
     assert main(arguments) == 0  # nothing left to do
-    assert [(tmp_path / file).read_bytes() for file in WEIGHTS] == weights
+    assert (tmp_path / WEIGHTS).read_bytes() == weights
     assert len(json.loads((tmp_path / "history.json").read_text())["losses"]) == 12
 
 
-def test_a_run_goes_on_with_the_same_captions_alone(
-    chinese_folder, bundle_folder, small_bert, tmp_path, capsys
-) -> None:
+def test_a_run_goes_on_with_the_same_captions_alone(chinese_folder, clip_folder, small_bert, tmp_path, capsys) -> None:
     """The pictures are the same, and yet the weights at the end would be those of neither run."""
     data, out = shutil.copytree(chinese_folder, tmp_path / "data"), tmp_path / "out"
-    arguments = ["train", "lit", "--data", data, "--split-list", data / "splits.csv", "--image-tower", bundle_folder]
+    arguments = ["train", "lit", "--data", data, "--split-list", data / "splits.csv", "--image-tower", clip_folder]
     arguments = [*map(str, [*arguments, "--text-model", small_bert, "--epochs", 1, "--batch-size", 8, "--out", out])]
     assert main(arguments) == main([*arguments, "--resume"]) == 0
     captions = (data / "captions.csv").read_text(encoding="utf-8")

@@ -8,12 +8,13 @@ import torch
 from PIL import Image
 
 from helpers.clip import (
-    CLIPBundle,
     cached_features,
     cached_image_features,
     cached_text_features,
     image_features,
+    load_clip,
     text_features,
+    tokenizer_json,
 )
 from helpers.data import CaptionData, LazyPictures, PixelArray, squash, squashed
 
@@ -77,14 +78,15 @@ def test_pixel_array() -> None:
 
 @pytest.fixture
 def full_precision(monkeypatch) -> None:
-    monkeypatch.setattr("helpers.config.pick_dtype", lambda device: torch.float32)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")  # of a machine without bfloat16
 
 
-def one_at_a_time(bundle, pictures) -> tuple[np.ndarray, np.ndarray]:
+def one_at_a_time(clip, pictures) -> tuple[np.ndarray, np.ndarray]:
+    model, processor = clip
     with torch.inference_mode():
-        pixels = [bundle.pixels([picture]) for picture in pictures]
-        views = [torch.cat([bundle.model.image.features(x), bundle.model.image.features(x.flip(-1))]) for x in pixels]
-        texts = torch.cat([bundle.model.text.features(**bundle.tokens([text])) for text in TEXTS])
+        pixels = [processor.pixel_values([picture]) for picture in pictures]
+        views = [torch.cat([model.image.features(x), model.image.features(x.flip(-1))]) for x in pixels]
+        texts = torch.cat([model.text.features(**processor.tokens([text])) for text in TEXTS])
     return torch.stack(views).numpy(), texts.numpy()
 
 
@@ -92,40 +94,37 @@ def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
 
 
-def test_features_equal_the_towers_one_at_a_time(bundle, pictures, full_precision, monkeypatch) -> None:
-    images, texts = one_at_a_time(bundle, pictures)
-    for batch in (64, 1):
-        monkeypatch.setattr("helpers.clip.features.BATCH", batch)  # texts: 256, then 4
-        found = image_features(bundle, pictures, "cpu"), text_features(bundle, TEXTS, "cpu")
+def test_features_equal_the_towers_one_at_a_time(clip, pictures, full_precision) -> None:
+    images, texts = one_at_a_time(clip, pictures)
+    for size in (64, 3):
+        found = image_features(*clip, pictures, "cpu", size), text_features(*clip, TEXTS, "cpu", size)
         assert [x.shape for x in found] == [(5, 2, 512), (4, 32)] and {x.dtype for x in found} == {np.dtype(np.float32)}
         assert np.allclose(found[0], images, atol=1e-5 * np.abs(images).max())
         assert np.allclose(found[1], texts, atol=1e-5)
 
 
-def test_features_in_the_machine_s_own_precision(bundle, pictures) -> None:
-    images, texts = one_at_a_time(bundle, pictures)
-    assert cosine(image_features(bundle, pictures, "cpu"), images).min() > 0.99
-    assert cosine(text_features(bundle, TEXTS, "cpu"), texts).min() > 0.99
+def test_features_in_the_machine_s_own_precision(clip, pictures) -> None:
+    images, texts = one_at_a_time(clip, pictures)
+    assert cosine(image_features(*clip, pictures, "cpu"), images).min() > 0.99
+    assert cosine(text_features(*clip, TEXTS, "cpu"), texts).min() > 0.99
 
 
-def test_the_order_does_not_show(bundle, pictures, full_precision) -> None:
-    images, texts = image_features(bundle, pictures, "cpu"), text_features(bundle, TEXTS, "cpu")
-    backwards = image_features(bundle, pictures[::-1], "cpu"), text_features(bundle, TEXTS[::-1], "cpu")
+def test_the_order_does_not_show(clip, pictures, full_precision) -> None:
+    images, texts = image_features(*clip, pictures, "cpu"), text_features(*clip, TEXTS, "cpu")
+    backwards = image_features(*clip, pictures[::-1], "cpu"), text_features(*clip, TEXTS[::-1], "cpu")
     assert np.allclose(backwards[0][::-1], images, atol=1e-5 * np.abs(images).max())
     assert np.allclose(backwards[1][::-1], texts, atol=1e-5)
 
 
-def test_features_are_computed_again_when_a_backbone_changes(bundle, pictures, monkeypatch) -> None:
-    computed = []
-    monkeypatch.setattr("helpers.clip.features.image_features", lambda *_: computed.append("i") or np.zeros((5, 2, 1)))
-    monkeypatch.setattr("helpers.clip.features.text_features", lambda *_: computed.append("t") or np.ones((10, 1)))
-    model, data = bundle.model, make_data(pictures)
+def test_features_are_computed_again_when_a_backbone_changes(clip, pictures, cache) -> None:
+    (model, _), data = clip, make_data(pictures)
 
     def newly_computed(data: CaptionData = data, language: str = "en") -> str:
-        computed.clear()
-        images, texts, owners = cached_features(bundle, data, language, "cpu")
-        assert images.shape == (5, 2, 1) and texts.shape[1:] == (1,) and len(owners) in (5, 10)
-        return "".join(computed)
+        """By the new files of the cache: those of pictures end in the number of their block."""
+        before = set(cache.glob("*"))
+        images, texts, owners = cached_features(*clip, data, language, "cpu")
+        assert images.shape == (5, 2, 512) and texts.shape == (len(owners), 32) and len(owners) in (5, 10)
+        return "".join(sorted("i" if path.stem.endswith("_0") else "t" for path in set(cache.glob("*")) - before))
 
     assert newly_computed() == "it" and newly_computed() == ""
     with torch.no_grad():
@@ -145,33 +144,33 @@ def test_features_are_computed_again_when_a_backbone_changes(bundle, pictures, m
     assert newly_computed(language="zh") == "t"
 
 
-def test_owners(bundle, pictures) -> None:
-    images, texts, owners = cached_features(bundle, make_data(pictures), "en", "cpu")
+def test_owners(clip, pictures) -> None:
+    images, texts, owners = cached_features(*clip, make_data(pictures), "en", "cpu")
     assert images.shape == (5, 2, 512) and texts.shape == (10, 32)
     assert owners.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
-def test_a_model_can_still_be_trained_after_its_features_were_taken(bundle, pictures) -> None:
+def test_a_model_can_still_be_trained_after_its_features_were_taken(clip, pictures) -> None:
     """Weights that are moved in inference mode could never have a gradient again."""
-    cached_features(bundle, make_data(pictures), "en", "cpu")
-    assert not any(parameter.is_inference() for parameter in bundle.model.parameters())
-    images, texts = bundle.pixels(pictures[:2]), bundle.tokens(["a red square", "a blue square"])
-    sum(embeds.sum() for embeds in bundle.model(images, **texts)).backward()
-    assert bundle.model.image.backbone.conv1.weight.grad is not None
+    cached_features(*clip, make_data(pictures), "en", "cpu")
+    assert not any(parameter.is_inference() for parameter in clip[0].parameters())
+    model, processor = clip
+    images, texts = processor.pixel_values(pictures[:2]), processor.tokens(["a red square", "a blue square"])
+    sum(embeds.sum() for embeds in model(images, **texts)).backward()
+    assert model.image.backbone.conv1.weight.grad is not None
 
 
-def test_the_key_does_not_depend_on_what_was_tokenized_before(bundle) -> None:
-    before = bundle.digest()
-    bundle.tokens(["a", "a red square on black"])
-    assert bundle.digest() == before
+def test_the_key_does_not_depend_on_what_was_tokenized_before(clip) -> None:
+    before = tokenizer_json(clip[1].tokenizer)
+    clip[1].tokens(["a", "a red square on black"])
+    assert tokenizer_json(clip[1].tokenizer) == before
 
 
 # --- block by block ---
 
 
-def test_blocks_are_stored_one_by_one(bundle, pictures, cache, full_precision, monkeypatch) -> None:
+def test_blocks_are_stored_one_by_one(clip, pictures, cache, full_precision) -> None:
     """Five pictures by twos; the third of them cannot be read at first."""
-    monkeypatch.setattr("helpers.clip.features.BLOCK", 2)
     decoded = []
 
     def load(index: int, broken: bool = False) -> Image.Image:
@@ -181,26 +180,27 @@ def test_blocks_are_stored_one_by_one(bundle, pictures, cache, full_precision, m
         return pictures[index]
 
     with pytest.raises(OSError, match="damaged"):
-        cached_image_features(bundle, make_data(pictures, lambda i: load(i, broken=True)), "cpu")
+        cached_image_features(*clip, make_data(pictures, lambda i: load(i, broken=True)), "cpu", block=2)
     assert decoded == [0, 1] and len(os.listdir(cache)) == 1
     decoded.clear()
-    found = cached_image_features(bundle, make_data(pictures, load), "cpu")
+    found = cached_image_features(*clip, make_data(pictures, load), "cpu", block=2)
     assert decoded == [2, 3, 4] and len(os.listdir(cache)) == 3
-    again = cached_image_features(bundle, make_data(pictures, load), "cpu")
+    again = cached_image_features(*clip, make_data(pictures, load), "cpu", block=2)
     assert decoded == [2, 3, 4] and np.array_equal(again, found)
-    expected = image_features(bundle, pictures, "cpu")
+    expected = image_features(*clip, pictures, "cpu")
     assert found.shape == (5, 2, 512) and np.allclose(found, expected, atol=1e-5 * np.abs(expected).max())
 
 
-def test_a_whole_number_of_blocks(bundle, pictures, cache, monkeypatch) -> None:
-    monkeypatch.setattr("helpers.clip.features.BLOCK", 2)
-    assert len(cached_image_features(bundle, make_data(pictures[:4]), "cpu")) == 4 and len(os.listdir(cache)) == 2
+def test_a_whole_number_of_blocks(clip, pictures, cache) -> None:
+    found = cached_image_features(*clip, make_data(pictures[:4]), "cpu", block=2)
+    assert len(found) == 4 and len(os.listdir(cache)) == 2
 
 
-def test_text_features_follow_the_texts_and_how_they_are_read(bundle, bundle_folder, cache) -> None:
-    others = [CLIPBundle.load(bundle_folder, **change) for change in ({"pooling": "cls"}, {"max_tokens": 3})]
-    found = [cached_text_features(one, TEXTS, "cpu") for one in (bundle, *others, bundle)]
+def test_text_features_follow_the_texts_and_how_they_are_read(clip, clip_folder, cache) -> None:
+    others = [load_clip(clip_folder, pooling="cls"), load_clip(clip_folder)]
+    others[1][1].max_length = 3
+    found = [cached_text_features(*one, TEXTS, "cpu") for one in (clip, *others, clip)]
     assert len(os.listdir(cache)) == 3 and np.array_equal(found[0], found[3])
     assert not np.allclose(found[0], found[1]) and not np.allclose(found[0], found[2])
-    assert cached_text_features(bundle, TEXTS[::-1], "cpu")[::-1] == pytest.approx(found[0], abs=0.05)
+    assert cached_text_features(*clip, TEXTS[::-1], "cpu")[::-1] == pytest.approx(found[0], abs=0.05)
     assert len(os.listdir(cache)) == 4

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from helpers.clip import ImageTower, gradcam
+from helpers.clip import ImageTower, ImageTowerConfig, gradcam
 
 
 @pytest.fixture(scope="module")
 def tower() -> ImageTower:
     torch.manual_seed(0)
-    return ImageTower(dim=16).eval()
+    return ImageTower.from_config(ImageTowerConfig(dim=16)).eval()
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from transformers.models.clip import modeling_clip
 from helpers.clip import (
     MAX_LOGIT_SCALE,
     CustomCLIP,
+    CustomCLIPConfig,
     TextTower,
     bilingual_tokenizer,
-    build_clip,
     contrastive_loss,
     masked_mean,
 )
@@ -100,7 +100,7 @@ def test_text_embedding_is_the_same_whatever_the_padding() -> None:
 
 def test_a_batch_of_pairs() -> None:
     torch.manual_seed(0)
-    model = build_clip(TINY, dim=8).eval()
+    model = CustomCLIP(CustomCLIPConfig(text_config=TINY, dim=8)).eval()
     assert isinstance(model, CustomCLIP) and model.logit_scale.exp().item() == pytest.approx(1 / 0.07)
     ids = torch.randint(1, 60, (2, 5))
     with torch.inference_mode():

@@ -90,8 +90,8 @@ def test_what_cannot_be_batched() -> None:
 
 
 @pytest.fixture
-def picture_pairs(bundle, pictures) -> PicturePairs:
-    return PicturePairs(bundle, pictures, [["a red square", "red"], ["blue"], ["green"], ["yellow"], ["grey"]])
+def picture_pairs(clip, pictures) -> PicturePairs:
+    return PicturePairs(clip[1], pictures, [["a red square", "red"], ["blue"], ["green"], ["yellow"], ["grey"]])
 
 
 def test_a_pair_looks_the_same_whenever_it_comes(picture_pairs) -> None:
@@ -100,8 +100,8 @@ def test_a_pair_looks_the_same_whenever_it_comes(picture_pairs) -> None:
     first = picture_pairs.__getitems__(pairs)
     torch.manual_seed(2)
     alone = [picture_pairs.__getitems__([pair]) for pair in pairs[::-1]][::-1]
-    assert torch.equal(first["pixels"], torch.cat([one["pixels"] for one in alone]))
-    assert not torch.equal(first["pixels"][0], first["pixels"][1])  # another seed, another crop
+    assert torch.equal(first["pixel_values"], torch.cat([one["pixel_values"] for one in alone]))
+    assert not torch.equal(first["pixel_values"][0], first["pixel_values"][1])  # another seed, another crop
 
 
 def test_the_global_generator_is_left_alone(picture_pairs) -> None:
@@ -112,19 +112,19 @@ def test_the_global_generator_is_left_alone(picture_pairs) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_picture_pairs(picture_pairs, bundle) -> None:
+def test_picture_pairs(picture_pairs, clip) -> None:
     batch = picture_pairs.__getitems__([Pair(0, 1, 7), Pair(4, 0, 8), Pair(0, 0, 9)])
-    assert len(picture_pairs) == 5 and list(batch) == ["pixels", "input_ids", "attention_mask"]
-    assert batch["pixels"].shape == (3, 3, 32, 32) and batch["pixels"].dtype == torch.float32
-    expected = bundle.tokens(["red", "grey", "a red square"])
+    assert len(picture_pairs) == 5 and list(batch) == ["pixel_values", "input_ids", "attention_mask"]
+    assert batch["pixel_values"].shape == (3, 3, 32, 32) and batch["pixel_values"].dtype == torch.float32
+    expected = clip[1].tokens(["red", "grey", "a red square"])
     assert torch.equal(batch["input_ids"], expected["input_ids"])
     assert torch.equal(batch["attention_mask"], expected["attention_mask"])
 
 
-def test_only_what_a_batch_needs_is_decoded(bundle, pictures) -> None:
+def test_only_what_a_batch_needs_is_decoded(clip, pictures) -> None:
     asked = []
     lazy = LazyPictures(5, lambda i: asked.append(i) or pictures[i])
-    PicturePairs(bundle, lazy, [["red"]] * 5).__getitems__([Pair(4, 0, 1), Pair(2, 0, 1)])
+    PicturePairs(clip[1], lazy, [["red"]] * 5).__getitems__([Pair(4, 0, 1), Pair(2, 0, 1)])
     assert asked == [4, 2]
 
 
@@ -140,13 +140,13 @@ def test_feature_pairs() -> None:
     assert batch["text_features"].flatten().tolist() == [21, 1, 30, 10]
 
 
-def test_locked_pairs(bundle) -> None:
+def test_locked_pairs(clip) -> None:
     """Stored features on one side, as `feature_pairs`, and tokens of the very caption on the other."""
     images = np.array([[[i], [i + 0.5]] for i in range(3)], dtype=np.float32)  # (3, 2, 1)
-    pairs = LockedPairs(bundle, images, [["red", "a red square"], ["blue"], ["there is a green square ."]])
+    pairs = LockedPairs(clip[1], images, [["red", "a red square"], ["blue"], ["there is a green square ."]])
     batch = pairs.__getitems__([Pair(2, 0, 7), Pair(0, 1, 8), Pair(0, 0, 9)])
     assert len(pairs) == 3 and list(batch) == ["image_features", "input_ids", "attention_mask"]
     assert batch["image_features"].flatten().tolist() == [2.5, 0, 0.5]
-    expected = bundle.tokens(["there is a green square .", "a red square", "red"])
+    expected = clip[1].tokens(["there is a green square .", "a red square", "red"])
     assert torch.equal(batch["input_ids"], expected["input_ids"])
     assert torch.equal(batch["attention_mask"], expected["attention_mask"])

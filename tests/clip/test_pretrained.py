@@ -9,7 +9,17 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, DistilBertModel
 
-from helpers.clip import IMAGENET_MEAN, POOLING, CLIPBundle, CLIPConfig, is_bundle, masked_mean
+from helpers.chinese_clip import ImageTextEncoder
+from helpers.clip import (
+    IMAGENET_MEAN,
+    POOLING,
+    CustomCLIPConfig,
+    from_backbones,
+    is_custom_clip,
+    load_clip,
+    masked_mean,
+    save_clip,
+)
 from helpers.config import ASSETS
 from helpers.data import squash
 from helpers.storage import weights_digest
@@ -17,9 +27,10 @@ from helpers.storage import weights_digest
 TEXTS = ["a red square", "a blue square on black at the left", "red"]
 
 
-def embeds(bundle: CLIPBundle, pictures) -> tuple[torch.Tensor, torch.Tensor]:
+def embeds(clip, pictures) -> tuple[torch.Tensor, torch.Tensor]:
+    model, processor = clip
     with torch.inference_mode():
-        return bundle.model.eval()(bundle.pixels(pictures), **bundle.tokens(TEXTS))
+        return model.eval()(**processor(pictures, TEXTS))
 
 
 def one_line(error: pytest.ExceptionInfo, *mentions: object) -> bool:
@@ -30,92 +41,102 @@ def one_line(error: pytest.ExceptionInfo, *mentions: object) -> bool:
 # --- folders ---
 
 
-def test_save_and_load(bundle, pictures, tmp_path) -> None:
+def test_save_and_load(clip, pictures, tmp_path) -> None:
     with torch.no_grad():
-        bundle.model.logit_scale.fill_(3.21)
-    bundle.save(tmp_path / "new" / "folder")
-    loaded = CLIPBundle.load(str(tmp_path / "new" / "folder"))
-    assert all(map(torch.equal, embeds(loaded, pictures), embeds(bundle, pictures)))
-    assert loaded.model.logit_scale == bundle.model.logit_scale and not loaded.model.training
-    assert loaded.digest() == bundle.digest() and is_bundle(tmp_path / "new" / "folder")
+        clip[0].logit_scale.fill_(3.21)
+    save_clip(*clip, tmp_path / "new" / "folder")
+    loaded = load_clip(str(tmp_path / "new" / "folder"))
+    assert all(map(torch.equal, embeds(loaded, pictures), embeds(clip, pictures)))
+    assert loaded[0].logit_scale == clip[0].logit_scale and not loaded[0].training
+    assert fingerprint(*loaded) == fingerprint(*clip) and is_custom_clip(tmp_path / "new" / "folder")
+
+
+def test_eight_bits(clip, pictures, tmp_path) -> None:
+    """A folder holds one model: the one that was saved last."""
+    save_clip(*clip, tmp_path, quantized=True)
+    assert not (tmp_path / "model.safetensors").exists()
+    small = load_clip(tmp_path)
+    for found, expected in zip(embeds(small, pictures), embeds(clip, pictures), strict=True):
+        assert 0 < (found - expected).abs().max() < 0.05
+    save_clip(*small, tmp_path)
+    assert not (tmp_path / "model.int8.safetensors").exists()
+    assert all(map(torch.equal, embeds(load_clip(tmp_path), pictures), embeds(small, pictures)))
 
 
 def test_the_embedded_model(pictures) -> None:
-    bundle = CLIPBundle.load(ASSETS / "image_text")
-    tokens = bundle.tokens(["一叶小舟", "a boat", "  "])
+    model, processor = load_clip(ASSETS / "image_text")
+    tokens = processor.tokens(["一叶小舟", "a boat", "  "])
     assert tokens["attention_mask"].sum(1).tolist() == [4, 2, 1]  # never a row without tokens
     with torch.inference_mode():
-        images, texts = bundle.model(bundle.pixels(pictures[:3]), **tokens)
-    assert images.shape == texts.shape == (3, bundle.config.dim)
+        images, texts = model(processor.pixel_values(pictures[:3]), **tokens)
+    assert images.shape == texts.shape == (3, model.config.dim)
     assert images.norm(dim=-1) == pytest.approx(np.ones(3), abs=1e-4)
 
 
-def test_load_with_changes(bundle_folder, pictures) -> None:
-    bundle = CLIPBundle.load(bundle_folder, image_size=48, pooling="cls", dropout=0.5)
-    assert bundle.config.image_size == 48 and bundle.pixels(pictures).shape == (5, 3, 48, 48)
-    assert bundle.model.text.pool is POOLING["cls"] and bundle.model.image.head.dropout.p == 0.5
-    assert bundle.config.dim == 32 and CLIPBundle.load(bundle_folder).config.image_size == 32
+def test_load_with_changes(clip_folder, pictures) -> None:
+    model, processor = load_clip(clip_folder, image_size=48, pooling="cls", dropout=0.5)
+    assert processor.image_processor.size == 48 and processor.pixel_values(pictures).shape == (5, 3, 48, 48)
+    assert model.text.pool is POOLING["cls"] and model.image.head.dropout.p == 0.5
+    assert model.config.dim == 32 and load_clip(clip_folder)[1].image_processor.size == 32
 
 
 def test_not_a_folder_of_ours(distilbert_folder, tmp_path) -> None:
     for folder in (tmp_path, tmp_path / "missing", distilbert_folder):
         with pytest.raises(ValueError) as error:
-            CLIPBundle.load(folder)
-        assert one_line(error, folder, "config.json")
+            load_clip(folder)
+        assert one_line(error, folder, "no CLIP of ours")
 
 
-@pytest.mark.parametrize("change", [{"pooling": "maximum"}, {"text_config": None}])
-def test_a_config_that_describes_no_model(change: dict, bundle_folder, tmp_path) -> None:
-    folder = shutil.copytree(bundle_folder, tmp_path / "copy")
+@pytest.mark.parametrize("change", [{"pooling": "maximum"}, {"vision_config": {"model_type": "camera"}}, {"dim": 31}])
+def test_a_config_that_describes_no_model(change: dict, clip_folder, tmp_path) -> None:
+    folder = shutil.copytree(clip_folder, tmp_path / "copy")
     config = json.loads((folder / "config.json").read_text()) | change
-    (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+    (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError) as error:
-        CLIPBundle.load(folder)
+        load_clip(folder)
     assert one_line(error)
 
 
-def test_a_folder_without_weights(bundle_folder, tmp_path) -> None:
-    folder = shutil.copytree(bundle_folder, tmp_path / "copy")
+def test_a_folder_without_weights(clip_folder, tmp_path) -> None:
+    folder = shutil.copytree(clip_folder, tmp_path / "copy")
     (folder / "model.safetensors").unlink()
     with pytest.raises((ValueError, OSError), match="model.safetensors"):
-        CLIPBundle.load(folder)
+        load_clip(folder)
 
 
 # --- pretrained backbones ---
 
 
 def test_from_backbones(resnet_file, distilbert_folder, pictures) -> None:
-    bundle = CLIPBundle.from_backbones(resnet_file, distilbert_folder, dim=16, image_size=32, pooling="cls")
+    model, processor = from_backbones(resnet_file, distilbert_folder, image_size=32, dim=16, pooling="cls")
     image = load_file(resnet_file)
-    ours = bundle.model.image.backbone.state_dict()
+    ours = model.image.backbone.state_dict()
     assert set(image) - set(ours) == {"fc.weight", "fc.bias"} and all(torch.equal(ours[k], image[k]) for k in ours)
     text = DistilBertModel.from_pretrained(distilbert_folder)
-    assert weights_digest(bundle.model.text.backbone) == weights_digest(text)
+    assert weights_digest(model.text.backbone) == weights_digest(text)
     expected = AutoTokenizer.from_pretrained(distilbert_folder)(TEXTS, padding=True, return_tensors="pt")
-    tokens = bundle.tokens(TEXTS)
+    tokens = processor.tokens(TEXTS)
     assert torch.equal(tokens["input_ids"], expected["input_ids"]) and tokens["input_ids"][0, 0] == 2  # [CLS]
     with torch.inference_mode():
         theirs = text.eval()(**tokens).last_hidden_state[:, 0]
-        assert torch.allclose(bundle.model.text.features(**tokens), theirs, atol=1e-5)
-    assert [x.shape for x in embeds(bundle, pictures[:3])] == [(3, 16), (3, 16)]
-    assert bundle.config.image_mean == IMAGENET_MEAN and not bundle.model.training
+        assert torch.allclose(model.text.features(**tokens), theirs, atol=1e-5)
+    assert [x.shape for x in embeds((model, processor), pictures[:3])] == [(3, 16), (3, 16)]
+    assert tuple(processor.image_processor.image_mean) == IMAGENET_MEAN and not model.training
 
 
-def test_from_a_folder_of_ours(bundle, bundle_folder, distilbert_folder, resnet_file) -> None:
-    both = CLIPBundle.from_backbones(bundle_folder, bundle_folder, dim=24)
-    assert weights_digest(both.model.image.backbone) == weights_digest(bundle.model.image.backbone)
-    assert weights_digest(both.model.text.backbone) == weights_digest(bundle.model.text.backbone)
-    assert both.config.dim == 24 and both.model.image.head.hidden.weight.shape == (24, 24)
-    assert torch.equal(both.tokens(TEXTS)["input_ids"], bundle.tokens(TEXTS)["input_ids"])
-    for one in ((bundle_folder, distilbert_folder), (resnet_file, bundle_folder)):
-        assert weights_digest(CLIPBundle.from_backbones(*one).model.text.backbone) == weights_digest(
-            bundle.model.text.backbone
-        )
+def test_from_a_folder_of_ours(clip, clip_folder, distilbert_folder, resnet_file) -> None:
+    both, processor = from_backbones(clip_folder, clip_folder, dim=24)
+    for ours, theirs in ((both.image, clip[0].image), (both.text, clip[0].text)):
+        assert weights_digest(ours.backbone) == weights_digest(theirs.backbone)
+    assert both.config.dim == 24 and both.image.head.hidden.weight.shape == (24, 24)
+    assert torch.equal(processor.tokens(TEXTS)["input_ids"], clip[1].tokens(TEXTS)["input_ids"])
+    for one in ((clip_folder, distilbert_folder), (resnet_file, clip_folder)):
+        assert weights_digest(from_backbones(*one)[0].text.backbone) == weights_digest(clip[0].text.backbone)
 
 
 def test_no_such_image_weights(distilbert_folder, tmp_path) -> None:
     with pytest.raises(ValueError) as error:
-        CLIPBundle.from_backbones(tmp_path / "missing.safetensors", distilbert_folder)
+        from_backbones(tmp_path / "missing.safetensors", distilbert_folder)
     assert one_line(error, "missing.safetensors", "imagenet")
 
 
@@ -131,39 +152,43 @@ def no_safetensors(path) -> None:
 def test_image_weights_that_do_not_fit(write, distilbert_folder, tmp_path) -> None:
     write(tmp_path / "other.safetensors")
     with pytest.raises((ValueError, OSError)) as error:
-        CLIPBundle.from_backbones(tmp_path / "other.safetensors", distilbert_folder)
+        from_backbones(tmp_path / "other.safetensors", distilbert_folder)
     assert one_line(error, "other.safetensors")
 
 
 def test_no_such_text_model(resnet_file, tmp_path) -> None:
     with pytest.raises((ValueError, OSError), match="no_such_folder"):
-        CLIPBundle.from_backbones(resnet_file, tmp_path / "no_such_folder")
+        from_backbones(resnet_file, tmp_path / "no_such_folder")
 
 
-# --- digests, pictures, texts ---
+# --- fingerprints, pictures, texts ---
 
 
-def test_digest(bundle, bundle_folder) -> None:
-    keys = [bundle.digest(), CLIPBundle.load(bundle_folder).digest()]
+def fingerprint(model, processor) -> str:
+    return ImageTextEncoder(model, processor, "cpu").fingerprint
+
+
+def test_fingerprint(clip, clip_folder) -> None:
+    (model, processor), keys = clip, [fingerprint(*clip), fingerprint(*load_clip(clip_folder))]
     assert keys[0] == keys[1]
-    for tensor in (bundle.model.text.head.norm.bias, bundle.model.logit_scale, bundle.model.image.backbone.bn1.weight):
+    for tensor in (model.text.head.norm.bias, model.logit_scale, model.image.backbone.bn1.weight):
         with torch.no_grad():
             tensor.view(-1)[0] += 1e-3
-        keys.append(bundle.digest())
-    keys.append(CLIPBundle.load(bundle_folder, max_tokens=7).digest())
-    assert len(set(keys)) == 5
+        keys.append(fingerprint(*clip))
+    processor.max_length = 7
+    assert len({*keys, fingerprint(*clip), fingerprint(*load_clip(clip_folder, image_size=48))}) == 6
 
 
-def test_pixels_are_normalised(bundle, pictures) -> None:
-    pixels = bundle.pixels(pictures)
+def test_pixels_are_normalised(clip, pictures) -> None:
+    pixels = clip[1].pixel_values(pictures)
     assert pixels.shape == (5, 3, 32, 32) and pixels.is_contiguous(memory_format=torch.channels_last)
     r, g, b = np.asarray(squash(pictures[2], 32))[5, 7] / 255
     expected = [(r - 0.485) / 0.229, (g - 0.456) / 0.224, (b - 0.406) / 0.225]
     assert pixels[2, :, 5, 7].tolist() == pytest.approx(expected, abs=1e-5)
 
 
-def test_long_texts_are_cut(bundle) -> None:
-    tokens = bundle.tokens(["red " * 50, "red"])
+def test_long_texts_are_cut(clip) -> None:
+    tokens = clip[1].tokens(["red " * 50, "red"])
     assert tokens["input_ids"].shape == (2, 12) and tokens["attention_mask"][1].sum() == 3
 
 
@@ -186,23 +211,24 @@ def test_pooling_by_hand() -> None:
 
 
 @pytest.mark.parametrize("pooling", list(POOLING))
-def test_a_tower_pools_as_it_is_told(pooling: str, bundle_folder) -> None:
-    bundle = CLIPBundle.load(bundle_folder, pooling=pooling)
-    tokens = bundle.tokens(TEXTS)
+def test_a_tower_pools_as_it_is_told(pooling: str, clip_folder) -> None:
+    model, processor = load_clip(clip_folder, pooling=pooling)
+    tokens = processor.tokens(TEXTS)
     with torch.inference_mode():
-        states = bundle.model.text.backbone(**tokens, output_hidden_states=True).hidden_states
+        states = model.text.backbone(**tokens, output_hidden_states=True).hidden_states
         assert len(states) == 4  # the embeddings and three layers
         expected = POOLING[pooling](states, tokens["attention_mask"])
-        assert torch.allclose(bundle.model.text.features(**tokens), expected, atol=1e-6)
+        assert torch.allclose(model.text.features(**tokens), expected, atol=1e-6)
 
 
-def test_batch_norm_keeps_its_statistics_and_learns_its_weights(bundle, pictures) -> None:
-    tower = bundle.model.train().image
+def test_batch_norm_keeps_its_statistics_and_learns_its_weights(clip, pictures) -> None:
+    model, processor = clip
+    tower = model.train().image
     norms = [module for module in tower.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     before = {name: buffer.clone() for name, buffer in tower.named_buffers()}
-    tower(bundle.pixels(pictures)).sum().backward()
+    tower(processor.pixel_values(pictures)).sum().backward()
     assert len(norms) == 36 and not any(module.training for module in norms)
-    assert tower.head.dropout.training and bundle.model.text.backbone.training
+    assert tower.head.dropout.training and model.text.backbone.training
     assert all(torch.equal(buffer, before[name]) for name, buffer in tower.named_buffers())
     assert all(p.requires_grad and p.grad is not None for p in tower.parameters())
     assert norms[0].weight.grad.abs().sum() > 0
@@ -210,5 +236,6 @@ def test_batch_norm_keeps_its_statistics_and_learns_its_weights(bundle, pictures
 
 
 def test_config_defaults() -> None:
-    config = CLIPConfig(text_config={})
-    assert (config.dim, config.pooling, config.image_size, config.max_tokens) == (512, "mean", 128, 40)
+    config = CustomCLIPConfig()
+    assert (config.projection_dim, config.pooling, config.locked) == (512, "mean", False)
+    assert (config.vision_config.architecture, config.text_config.model_type) == ("resnet34", "distilbert")

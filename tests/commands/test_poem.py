@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 
 from helpers import __main__ as cli
-from helpers.commands import poem as picture_commands
 from helpers.config import ASSETS
+from helpers.pipeline import load_pipeline
 from helpers.verse import check_poem
-from tests.data.test_photos import png_header
+from tests.samples import png_header
 
 ROOT = Path(__file__).parents[2]
 LOTUS, LAKE = (str(ASSETS / "photos" / f"{name}.jpg") for name in ("lotus", "snow_lake"))
@@ -49,16 +49,15 @@ def cache(shared_cache, monkeypatch) -> Path:
 
 @pytest.fixture(scope="module")
 def pipeline():
-    return picture_commands.load_pipeline("mini")
+    return load_pipeline("mini")
 
 
 @pytest.fixture
-def run(pipeline, monkeypatch, capsys):
+def run(pipeline, capsys):
     """`main` in this process."""
-    monkeypatch.setattr(picture_commands, "load_pipeline", lambda profile: pipeline)
 
     def call(*arguments: object) -> Result:
-        status = cli.main([*map(str, arguments)])
+        status = cli.main([*map(str, arguments)], load=lambda profile: pipeline)
         return Result(status, *capsys.readouterr())
 
     return call
@@ -179,13 +178,12 @@ def test_two_pictures_of_one_name_get_two_cards(run, tmp_path, pictures) -> None
     assert all(Image.open(card).format == "PNG" for card in cards)
 
 
-def test_many_pictures_are_answered_in_order(run, monkeypatch, tmp_path, pictures) -> None:
-    monkeypatch.setattr("helpers.commands.shared.BATCH", 2)  # of `keywords`
+def test_many_pictures_are_answered_in_order(run, tmp_path, pictures) -> None:
     names = [str(tmp_path / f"{i}.png") for i in range(5)]
     for name, picture in zip(names, pictures, strict=True):
         picture.save(name)
-    for command in (["poem", "--n", 1, "--batch-size", 2], ["keywords"]):
-        result = run(*command, "--json", *names)
+    for command in (["poem", "--n", 1], ["keywords"]):
+        result = run(*command, "--batch-size", 2, "--json", *names)
         assert result.status == 0 and [record["image"] for record in result.records] == names
 
 
@@ -250,9 +248,9 @@ def test_one_bad_picture_does_not_stop_the_others(run, tmp_path, kind: str) -> N
 
 
 @pytest.mark.parametrize("command", ["poem", "keywords"])
-def test_no_model_is_loaded_for_bad_pictures_only(command: str, tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(picture_commands, "load_pipeline", lambda profile: pytest.fail("loaded"))
-    status = cli.main([command, str(make(tmp_path, "text")), str(make(tmp_path, "missing"))])
+def test_no_model_is_loaded_for_bad_pictures_only(command: str, tmp_path, capsys) -> None:
+    names = [str(make(tmp_path, kind)) for kind in ("text", "missing")]
+    status = cli.main([command, *names], load=lambda profile: pytest.fail("loaded"))
     assert_complaints(Result(status, *capsys.readouterr()), "text.jpg", "missing.jpg")
 
 
@@ -292,8 +290,3 @@ def test_wrong_usage(arguments, capsys) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main(arguments)
     assert stop.value.code == 2 and "usage: python -m helpers" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("text", ["春,雨", "春，雨", "春 雨", "春、雨", " 春,,雨,春 "])
-def test_keywords_may_be_separated_in_any_way(text: str) -> None:
-    assert picture_commands.split_keywords(text) == ("春", "雨")

@@ -8,10 +8,9 @@ import pytest
 
 from helpers.__main__ import main
 from helpers.config import ASSETS
-from helpers.options import PoemTrainingConfig
+from helpers.options import PoemOptions, PoemTrainingConfig
 from helpers.poems import PoemWriter, Quatrain, character_tokenizer, read_split, write_ccpc
-from tests.poems.test_training import TRAIN, VALID, contents
-from tests.poems.test_writer import CHARACTERS, tiny_t5
+from tests.samples import CHARACTERS, TRAIN, VALID, contents, tiny_t5
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -57,10 +56,8 @@ def complaint(result: tuple[int, str, str], *mentions: object) -> bool:
 @pytest.fixture
 def trained(monkeypatch) -> list[tuple]:
     """What `fine_tune` would be called with."""
-    import helpers.poems.training
-
     calls = []
-    monkeypatch.setattr(helpers.poems.training, "fine_tune", lambda *args: calls.append(args) or [])
+    monkeypatch.setattr("helpers.poems.fine_tune_t5", lambda *args: calls.append(args) or [])
     return calls
 
 
@@ -71,7 +68,7 @@ def test_two_steps(run, tmp_path) -> None:
     said = [line for line in err.splitlines() if str(tmp_path) in line]
     assert status == 0 and said == [f"{tmp_path / 'out'}: loss {min(losses):.3f} on 4 other poems"]
     assert len(losses) == 2 and "error" not in err
-    (poem,) = PoemWriter.from_pretrained(tmp_path / "out").write(["明月"], "5x4")
+    (poem,) = PoemWriter.from_pretrained(tmp_path / "out").write(["明月"], PoemOptions("5x4", n=1))
     assert len(poem.lines) == 4
 
 

@@ -1,4 +1,4 @@
-"""data.download and helpers.data.fetch, against a server of our own that does what the web does."""
+"""data.download and data.fetch, against a server of our own that does what the web does."""
 
 import csv
 import hashlib
@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -18,10 +19,10 @@ import pytest
 from PIL import Image
 
 from helpers.__main__ import main
-from helpers.data import Counts, Limits, download_images, fetch, in_threads, is_plain
+from helpers.data import Counts, Limits, download_images, in_threads, is_plain
 
 ROOT = Path(__file__).parents[2]
-QUICK = Limits(timeout=0.5, deadline=2.5, retries=2)
+QUICK = Limits(timeout=0.5, deadline=2.5, retries=2, back_off=0.01)
 
 
 def noise() -> bytes:
@@ -154,7 +155,6 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch) -> Iterator[Server]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(fetch, "BACK_OFF", 0.01)
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
@@ -210,10 +210,10 @@ BAD = {
 GOOD = {*(f"{i}.jpg" for i in range(30)), "twice.jpg", "limit.jpg", "once.jpg", "moved.jpg", "late.jpg"}
 
 
-def test_the_good_arrive_and_the_bad_are_reported(server, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(fetch, "MAX_BYTES", 100_000)
+def test_the_good_arrive_and_the_bad_are_reported(server, tmp_path) -> None:
+    limits = replace(QUICK, max_bytes=100_000)
     pairs, out = pairs_of(server, tmp_path, *sorted(GOOD), *BAD), tmp_path / "new" / "pictures"
-    counts = download_images(pairs, out, QUICK, workers=24)
+    counts = download_images(pairs, out, limits, workers=24)
     assert counts == Counts(0, len(GOOD), len(BAD))
     assert files(out) == GOOD | {"failures.csv"}
     found = failures(out)
@@ -229,25 +229,24 @@ def test_the_good_arrive_and_the_bad_are_reported(server, tmp_path, monkeypatch)
 
     # a second run asks for nothing that is there
     server.hits.clear()
-    assert download_images(pairs, out, QUICK, workers=24) == Counts(len(GOOD), 0, len(BAD))
+    assert download_images(pairs, out, limits, workers=24) == Counts(len(GOOD), 0, len(BAD))
     assert not GOOD & set(server.hits) and server.hits["gone.jpg"] == 1
 
 
 def test_retry_after_is_heeded(server, tmp_path) -> None:
     start = time.monotonic()
-    counts = download_images(pairs_of(server, tmp_path, "limit.jpg"), tmp_path / "out", Limits(1, 5, 1))
+    counts = download_images(pairs_of(server, tmp_path, "limit.jpg"), tmp_path / "out", Limits(1, 5, 1, back_off=0.01))
     assert counts == Counts(0, 1, 0) and time.monotonic() - start > 0.95
 
 
 def test_a_dripping_server_does_not_hold_a_thread(server, tmp_path) -> None:
     start = time.monotonic()
     pairs = pairs_of(server, tmp_path, "drips.jpg", "endless.jpg")
-    counts = download_images(pairs, tmp_path / "out", Limits(0.3, 0.6, 3), workers=2)
+    counts = download_images(pairs, tmp_path / "out", Limits(0.3, 0.6, 3, back_off=0.01), workers=2)
     assert counts.failed == 2 and time.monotonic() - start < 2
 
 
-def test_an_address_where_nobody_answers(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(fetch, "BACK_OFF", 0.01)
+def test_an_address_where_nobody_answers(tmp_path) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as closed:
         port = closed.server_port
     addresses = [

@@ -12,7 +12,6 @@ from PIL import Image
 from helpers.__main__ import main
 from helpers.config import ASSETS
 from helpers.data import Rules, filter_pairs
-from helpers.data import filtering as module
 
 RULES = Rules(max_repeats=2)
 
@@ -45,9 +44,15 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def reasons(folder, tmp_path):
     """The reason for each pair, "" if it is kept; every row must be in one of the two files, as it was."""
 
-    def call(pairs: Sequence[tuple[str, str]], rules: Rules = RULES, encoder=None, drop_lowest: float = 0) -> list[str]:
+    def call(
+        pairs: Sequence[tuple[str, str]],
+        rules: Rules = RULES,
+        encoder: object = None,
+        drop_lowest: float = 0,
+        batch_size: int = 64,
+    ) -> list[str]:
         source, out = write_pairs(tmp_path / "pairs.csv", pairs), tmp_path / "new" / "clean.csv"
-        counts = filter_pairs(source, folder, out, rules, encoder, drop_lowest)
+        counts = filter_pairs(source, folder, out, rules, encoder, drop_lowest, batch_size)
         kept, rejected = read_rows(out), read_rows(out.with_name("clean_rejected.csv"))
         found = {row["number"]: row.pop("reason") for row in rejected} | {row["number"]: "" for row in kept}
         assert sorted(kept + rejected, key=lambda row: int(row["number"])) == read_rows(source)
@@ -132,11 +137,10 @@ def test_pictures(reasons, folder) -> None:
 
 def test_a_picture_is_decoded_once(reasons, monkeypatch) -> None:
     opened = Counter()
-    load = module.load_image
-    monkeypatch.setattr(module, "load_image", lambda path: opened.update([path.name]) or load(path))
-    monkeypatch.setattr(module, "BATCH", 2)
+    load = Image.open
+    monkeypatch.setattr(Image, "open", lambda path, **options: opened.update([path.name]) or load(path, **options))
     names = ["a.png", "b.png", "c.png", "a.png", "d.png", "a.png"]
-    assert reasons([(f"{'一' * i}张图", name) for i, name in enumerate(names, 1)], Rules()) == [""] * 6
+    assert reasons([(f"{'一' * i}张图", name) for i, name in enumerate(names, 1)], Rules(), batch_size=2) == [""] * 6
     assert reasons([("1234", "e.png")]) == ["text of digits or codes"]
     assert opened == {"a.png": 1, "b.png": 1, "c.png": 1, "d.png": 1}
 
@@ -206,16 +210,15 @@ class Encoder:
         return np.stack([np.cos(angles), np.sin(angles)], axis=-1)
 
 
-def test_the_lowest_cosines(reasons, monkeypatch) -> None:
-    monkeypatch.setattr(module, "BATCH", 3)
+def test_the_lowest_cosines(reasons) -> None:
     encoder = Encoder()
     pairs = [("山" * (2 + number), f"{name}.png") for number, name in enumerate("abcdefgh")]
     pairs[1], pairs[6] = (pairs[6][0], "b.png"), (pairs[1][0], "g.png")
     pairs += [("山水" * 6, "a.png"), ("1234", "a.png"), ("一座山", "missing.png")]
     far, others = "picture and text far apart", ["text of digits or codes", "picture missing"]
-    assert reasons(pairs, RULES, encoder, 1 / 3) == ["", far, "", "", "", "", far, "", far, *others]
+    assert reasons(pairs, RULES, encoder, 1 / 3, 3) == ["", far, "", "", "", "", far, "", far, *others]
     assert (encoder.pictures, encoder.texts) == (8, 9)  # each picture once, and nothing for what is rejected anyway
-    assert reasons(pairs, RULES, encoder, 0.1) == [""] * 8 + [far, *others]
+    assert reasons(pairs, RULES, encoder, 0.1, 3) == [""] * 8 + [far, *others]
     assert (encoder.pictures, encoder.texts) == (8, 9)  # started again, it goes on with what it has
 
 

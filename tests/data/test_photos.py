@@ -1,16 +1,14 @@
 """`load_image`: the right pixels from every kind of file, one clear line for everything else."""
 
 import os
-import struct
 import warnings
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from helpers.data import MAX_SIDE, ImageError, load_image
-from helpers.data import photos as images
+from tests.samples import png_header
 
 RED, WHITE, BLUE = (255, 0, 0), (255, 255, 255), (0, 0, 255)
 
@@ -37,17 +35,6 @@ def assert_colour(picture, at, colour, tolerance=6):
 def stored_mode(path):
     with Image.open(path) as picture:
         return picture.mode
-
-
-def png_header(path, width, height):
-    """A PNG that states a size and has next to no data."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0")))
-    return path
 
 
 # The right pixels
@@ -173,8 +160,8 @@ def test_large_is_shrunk(tmp_path, name):
 def test_large_jpeg_is_never_decoded_in_full(tmp_path, monkeypatch):
     photo(6400, 4800).save(tmp_path / "big.jpg")
     loaded = []
-    load = images.Image.Image.load
-    monkeypatch.setattr(images.Image.Image, "load", lambda self: loaded.append(self.size) or load(self))
+    load = Image.Image.load
+    monkeypatch.setattr(Image.Image, "load", lambda self: loaded.append(self.size) or load(self))
     load_image(tmp_path / "big.jpg")
     assert max(loaded)[0] <= 3200
 
@@ -230,6 +217,6 @@ def test_no_permission(tmp_path, monkeypatch):
         def refuse(*args, **kwargs):
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(images.Image, "open", refuse)
+        monkeypatch.setattr(Image, "open", refuse)
     with pytest.raises(ImageError, match="locked.jpg: no permission"):
         load_image(path)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from helpers.chinese_clip import ImageTextEncoder, Places365Backbone
+from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS
 from helpers.data import load_image
 from helpers.keywords import calibrated_scores
@@ -30,9 +30,11 @@ def judge() -> ImageTextEncoder:
 
 def test_it_is_another_model_than_the_one_that_chooses(judge) -> None:
     chooser = ImageTextEncoder.from_pretrained(ASSETS / "image_text", "cpu")
-    assert judge.backend.fingerprint != chooser.backend.fingerprint
-    assert isinstance(judge.backend.bundle.model.image.backbone, Places365Backbone)
-    assert judge.backend.bundle.model.text.backbone.config.model_type == "bert"
+    assert judge.fingerprint != chooser.fingerprint
+    assert judge.model.config.locked and not chooser.model.config.locked
+    architectures = [encoder.model.image.backbone.config.architecture for encoder in (judge, chooser)]
+    assert architectures == ["places365_wideresnet18", "resnet34"]
+    assert judge.model.text.backbone.config.model_type == "bert"
 
 
 def test_the_folder_is_small_enough_to_ship() -> None:
@@ -47,5 +49,5 @@ def test_it_finds_the_photo_of_a_sentence(judge) -> None:
 
 
 def test_it_can_read_the_words_that_poems_are_made_of(judge) -> None:
-    tokenizer = judge.backend.bundle.tokenizer
+    tokenizer = judge.processor.tokenizer
     assert tokenizer.unk_token not in tokenizer.tokenize("疏柳几枝烟，高楼过雁声。残阳照寒塘，孤舟泊浅滩。")

@@ -9,6 +9,7 @@ from helpers import __main__ as cli
 from helpers.config import ASSETS, load_config
 from helpers.evaluate import LABELS, Judge, LabelledPhotos, diversity, evaluate_pipeline, keyword_precision
 from helpers.options import PoemOptions
+from helpers.pipeline import load_pipeline
 
 POEMS = [["一一", "二二"], ["三三", "四四"], ["五五", "六六"]]
 
@@ -65,15 +66,9 @@ def test_diversity_of_the_same_and_of_other_poems() -> None:
 
 
 def test_the_model_that_chooses_does_not_judge(photos) -> None:
-    pipeline = cli_pipeline()
+    pipeline = load_pipeline("mini")
     with pytest.raises(ValueError, match="cannot judge"):
         evaluate_pipeline(pipeline, pipeline.encoder, photos, [PoemOptions()])
-
-
-def cli_pipeline():
-    from helpers.commands import load_pipeline
-
-    return load_pipeline("mini")
 
 
 @pytest.fixture(scope="module")

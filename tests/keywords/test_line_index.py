@@ -8,7 +8,6 @@ import pytest
 
 from helpers import __main__ as cli
 from helpers.characters import is_han
-from helpers.commands import lines as line_commands
 from helpers.config import ASSETS
 from helpers.keywords import (
     BLOCK,
@@ -25,6 +24,7 @@ from helpers.keywords import (
     load_lines,
     load_vocabulary,
 )
+from helpers.pipeline import load_pipeline
 
 LOTUS, LAKE = (str(ASSETS / "photos" / f"{name}.jpg") for name in ("lotus", "snow_lake"))
 
@@ -248,26 +248,24 @@ def test_other_folders_and_models_are_refused(saved, tmp_path) -> None:
 
 @pytest.fixture(scope="module")
 def pipeline():
-    return line_commands.load_pipeline("mini")
+    return load_pipeline("mini")
 
 
 @pytest.fixture
-def run(pipeline, monkeypatch, capsys):
+def run(pipeline, capsys):
     """`python -m helpers lines ...` in this process: status, stdout, stderr."""
-    monkeypatch.setattr(line_commands, "load_pipeline", lambda profile: pipeline)
 
     def call(*arguments: object) -> tuple[int, str, str]:
-        status = cli.main(["lines", *map(str, arguments)])
+        status = cli.main(["lines", *map(str, arguments)], load=lambda profile: pipeline)
         return status, *capsys.readouterr()
 
     return call
 
 
-def test_lines_of_the_sample(run, tmp_path, monkeypatch) -> None:
+def test_lines_of_the_sample(run, tmp_path) -> None:
     rows = (ASSETS / "lines" / "lines.tsv").read_text(encoding="utf-8").splitlines()[::20]  # encoding all takes seconds
     (tmp_path / "sample.tsv").write_text("\n".join(rows), encoding="utf-8")
-    monkeypatch.setattr("helpers.keywords.lines.SAMPLE", tmp_path / "sample.tsv")
-    status, out, err = run(LOTUS, LAKE, "--json")
+    status, out, err = run(LOTUS, LAKE, "--json", "--lines", tmp_path / "sample.tsv")
     assert (status, err) == (0, "")
     records, sample = [json.loads(row) for row in out.splitlines()], set(load_lines())
     assert [record["image"] for record in records] == [LOTUS, LAKE]
@@ -295,12 +293,11 @@ def test_lines_of_a_file_and_an_unreadable_picture(run, few, tmp_path) -> None:
     assert rows[1].endswith("荷花满池塘") and rows[5].endswith("雪满天山  某人《雪》")
 
 
-def test_an_index_is_saved_and_used_again(run, few, tmp_path, monkeypatch) -> None:
+def test_an_index_is_saved_and_used_again(run, few, tmp_path) -> None:
     folder = tmp_path / "index"
     first = run(LAKE, "--lines", few, "--index", folder, "--json")
-    monkeypatch.setattr(LineIndex, "build_from", lambda *arguments: pytest.fail("built again"))
     assert first[0] == 0 and first == run(LAKE, "--lines", few, "--index", folder, "--json")
-    assert first == run(LAKE, "--index", folder, "--json")
+    assert first == run(LAKE, "--index", folder, "--json")  # the lines of the sample would be others
     few.write_text("别的句子\n", encoding="utf-8")
     for arguments, mention in (
         (["--lines", few, "--index", folder], "other lines than"),

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 from helpers.metrics import TrainingText
-from tests.poems.test_corpus import AUTUMN, BAIDI, HERON_TOWER
+from tests.samples import AUTUMN, BAIDI, HERON_TOWER
 
 TEXT = TrainingText([*HERON_TOWER, *BAIDI])
 

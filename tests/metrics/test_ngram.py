@@ -5,7 +5,7 @@ import math
 import pytest
 
 from helpers.metrics import END, START, Trigram, line_tokens
-from tests.poems.test_corpus import AUTUMN, HERON_TOWER, NIGHT_THOUGHTS
+from tests.samples import AUTUMN, HERON_TOWER, NIGHT_THOUGHTS
 
 
 def witten_bell(rows: list[list[str]], words: set[str]):

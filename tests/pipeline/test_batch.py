@@ -6,48 +6,16 @@ import threading
 import weakref
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from helpers.commands import picture_names
 from helpers.keywords import ScoredWord
 from helpers.options import PoemOptions
-from helpers.pipeline import PicturePoem, PoemJob, Row, batch, card_paths, marked_card_path, matches, poem_blocks
+from helpers.pipeline import PicturePoem, PoemJob, Row, card_paths, marked_card_path, matches, poem_blocks
 from helpers.poems import Poem
-
-LINES = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")
-
-
-class FakePipeline:
-    """One poem for all, its keyword the width of the picture; wide pictures, or many, are too much for it."""
-
-    def __init__(self, widest: int = 10_000, most: int = 10_000) -> None:
-        self.widest, self.most = widest, most
-        self.calls: list[list[int]] = []
-
-    def __call__(self, images, *, keywords=None, options=None) -> list[PicturePoem]:
-        widths = [image.width for image in images]
-        self.calls.append(widths)
-        self.options = options
-        if keywords == ("?",):
-            raise ValueError("cannot spell ?")
-        if len(images) > self.most or max(widths) > self.widest:
-            raise RuntimeError("out of\nmemory")
-        words = [[ScoredWord(keywords[0] if keywords else str(width), 1.0)] for width in widths]
-        return [PicturePoem(row, [row[0].word], [Poem(LINES, (row[0].word,), -1.0)]) for row in words]
-
-
-def save_photo(path: Path, width: int = 32) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(width).integers(0, 256, (24, width, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(path)
-    return path
-
-
-def ten_photos(folder: Path) -> list[str]:
-    """In the order of their names, each a pixel wider than the one before."""
-    return [str(save_photo(folder / f"{i}.png", 30 + i)) for i in range(10)]
+from helpers.verse import Line
+from tests.samples import HERON_TOWER, FakePipeline, save_photo, ten_photos
 
 
 @pytest.fixture
@@ -111,8 +79,8 @@ def test_pictures_are_answered_in_order_and_in_blocks(photos) -> None:
 
 
 def test_the_next_block_is_decoded_while_the_model_works(photos, monkeypatch) -> None:
-    decode, seen = batch.decode, {name: threading.Event() for name in photos}
-    monkeypatch.setattr(batch, "decode", lambda row: (seen[row.name].set(), decode(row))[1])
+    read, seen = Image.open, {name: threading.Event() for name in photos}
+    monkeypatch.setattr(Image, "open", lambda name, **how: (seen[name].set(), read(name, **how))[1])
 
     class Waiting(FakePipeline):
         def __call__(self, images, **wishes):
@@ -131,7 +99,7 @@ def test_a_picture_that_the_model_fails_on_stops_no_other(photos) -> None:
 
 def test_a_block_that_is_too_large_is_done_one_by_one_and_said_so(photos, capsys) -> None:
     found = answer(photos, FakePipeline(most=1), batch_size=5)
-    assert all(record["poem"] == list(LINES) for record in found)
+    assert all(record["poem"] == list(HERON_TOWER) for record in found)
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2 and all("5 pictures" in line and "RuntimeError: out of memory" in line for line in said)
 
@@ -166,14 +134,11 @@ def test_a_request_that_no_picture_can_meet_ends_the_job(photos) -> None:
 
 
 def test_the_line_that_opens_a_poem_is_credited(photos) -> None:
-    from helpers.keywords import Line
-    from helpers.pipeline import ContinuedPoem
-
-    line = Line(LINES[0], "王之涣", "登鹳雀楼")
-    continued = ContinuedPoem(LINES, ("日",), -1.0, opening=line)
+    line = Line(HERON_TOWER[0], "王之涣", "登鹳雀楼")
+    continued = Poem(HERON_TOWER, ("日",), -1.0, opening=line)
 
     def pipeline(images, **wishes) -> list[PicturePoem]:
         return [PicturePoem([ScoredWord("日", 1.0)], ["日"], [continued]) for _ in images]
 
     (record,) = answer(photos[:1], pipeline, options=PoemOptions(way="lines"))
-    assert record["opening"] == {"text": LINES[0], "author": "王之涣", "title": "登鹳雀楼"}
+    assert record["opening"] == {"text": HERON_TOWER[0], "author": "王之涣", "title": "登鹳雀楼"}

@@ -1,14 +1,14 @@
-"""pipeline.image_to_poem and helpers.pipeline.candidates with the embedded models: stages, ways, choice."""
+"""pipeline.image_to_poem, candidates, choice with the embedded models: stages, ways, order."""
 
 import numpy as np
 import pytest
 
 from helpers.config import ASSETS
 from helpers.data import load_image
-from helpers.keywords import Line, load_lines
+from helpers.keywords import load_lines
 from helpers.options import WAYS, PoemOptions
-from helpers.pipeline import FUNCTIONS, ContinuedPoem, ImageToPoem, broken_rules, suits
-from helpers.verse import check_poem
+from helpers.pipeline import ImageToPoem, broken_rules, can_open
+from helpers.verse import Line, check_poem
 
 PHOTOS = [ASSETS / "photos" / name for name in ("sea_sunrise.jpg", "lotus.jpg")]
 
@@ -26,10 +26,6 @@ def image_embeds(pipeline) -> np.ndarray:
 @pytest.fixture(scope="module")
 def words(pipeline, image_embeds) -> list:
     return pipeline.keywords(image_embeds, 4)
-
-
-def test_every_way_has_a_function() -> None:
-    assert tuple(FUNCTIONS) == WAYS
 
 
 @pytest.mark.parametrize("form", ["5x4", "7x4"])
@@ -66,7 +62,7 @@ def test_candidates_are_in_order_of_rules_then_score(pipeline, image_embeds, wor
     options = PoemOptions(form="5x4", n=8)
     (result, _) = pipeline.poems(image_embeds, words, options)
     likelihoods = np.array([poem.log_likelihood for poem in result.candidates])
-    totals = pipeline.total_scores(image_embeds[:1], [poem.lines for poem in result.candidates], likelihoods)[0]
+    totals = pipeline.choice.total_scores(image_embeds[:1], [poem.lines for poem in result.candidates], likelihoods)[0]
     broken = [broken_rules(poem.lines, options) for poem in result.candidates]
     order = list(zip(broken, -totals, strict=True))
     assert order == sorted(order) and len(set(order)) == 8
@@ -76,7 +72,7 @@ def test_a_found_line_opens_the_poem_and_is_named(pipeline, image_embeds, words)
     known = {line.text: line for line in load_lines()}
     results = pipeline.poems(image_embeds, words, PoemOptions(form="5x4", n=4, way="lines"))
     for poem in (poem for result in results for poem in result.candidates):
-        assert isinstance(poem, ContinuedPoem) and poem.lines[0] == poem.opening.text
+        assert poem.lines[0] == poem.opening.text
         assert known[poem.lines[0]] == poem.opening
     assert results[0].poem.opening != results[1].poem.opening
 
@@ -85,19 +81,19 @@ def test_the_nearest_lines_are_taken(pipeline, image_embeds, words) -> None:
     index = pipeline.openings("5x4")
     queries = image_embeds - pipeline.reference_embeds.mean(0)
     best = [{line.text for line, _ in row} for row in index.search(queries, 3)]
-    poems = FUNCTIONS["lines"](pipeline, image_embeds, [["山"], ["水"]], PoemOptions(form="5x4", n=3, way="lines"))
+    poems = pipeline.candidates(image_embeds, [["山"], ["水"]], PoemOptions(form="5x4", n=3, way="lines"))
     assert [{poem.lines[0] for poem in row} for row in poems] == best
 
 
 def test_too_few_lines(pipeline, image_embeds, words) -> None:
     with pytest.raises(ValueError, match="lines to begin a poem"):
-        FUNCTIONS["lines"](pipeline, image_embeds, [["山"], ["水"]], PoemOptions(n=10_001, way="lines"))
+        pipeline.candidates(image_embeds, [["山"], ["水"]], PoemOptions(n=10_001, way="lines"))
 
 
 def test_guided_drafts_share_the_lines_that_fitted_best(pipeline, image_embeds, words) -> None:
     """Of eight drafts two go on after each line, so at most two different third lines are left."""
     plans = [[word for word, _ in row] for row in words]
-    for poems in FUNCTIONS["guided"](pipeline, image_embeds, plans, PoemOptions(form="5x4", n=8, way="guided")):
+    for poems in pipeline.candidates(image_embeds, plans, PoemOptions(form="5x4", n=8, way="guided")):
         assert len(poems) == 8 and len({poem.lines[:3] for poem in poems}) <= 2
         assert len({poem.lines for poem in poems}) > 2
 
@@ -105,10 +101,10 @@ def test_guided_drafts_share_the_lines_that_fitted_best(pipeline, image_embeds, 
 def test_guidance_changes_what_is_written(pipeline, image_embeds, words) -> None:
     """The same words, so the same numbers, and two pictures: only the picture can make the difference."""
     same = [["春", "山"], ["春", "山"]]
-    options = PoemOptions(form="5x4", n=8)
-    free, led = FUNCTIONS["keywords"], FUNCTIONS["guided"]
-    lines = lambda way: [[poem.lines for poem in row] for row in way(pipeline, image_embeds, same, options)]  # noqa: E731
-    (first, second), (third, fourth) = lines(free), lines(led)
+    (first, second), (third, fourth) = (
+        [[poem.lines for poem in row] for row in pipeline.candidates(image_embeds, same, PoemOptions("5x4", way=way))]
+        for way in ("keywords", "guided")
+    )
     assert first == second and third != fourth
 
 
@@ -123,7 +119,7 @@ def test_guidance_changes_what_is_written(pipeline, image_embeds, words) -> None
     ],
 )
 def test_lines_to_begin_with(text, suitable) -> None:
-    assert suits(Line(text), "5x4", {"龘"}) is suitable
+    assert can_open(Line(text), 5, {"龘"}) is suitable
 
 
 @pytest.mark.parametrize(
@@ -137,6 +133,7 @@ def test_lines_to_begin_with(text, suitable) -> None:
         {"seed": 2**63},
         {"way": "magic"},
         {"way": "lines", "acrostic": "春"},
+        {"acrostic": "春江花月夜"},
     ],
 )
 def test_wishes_that_cannot_be_met(wrong) -> None:
@@ -147,7 +144,7 @@ def test_wishes_that_cannot_be_met(wrong) -> None:
 def test_openings_must_fit(pipeline) -> None:
     for openings in (["白日依山尽"], ["白日依山尽", "黄河"]):
         with pytest.raises(ValueError, match="opening"):
-            pipeline.writer.write_batch([["山"], ["水"]], "5x4", openings=openings)
+            pipeline.writer.write_batch([["山"], ["水"]], PoemOptions("5x4", n=1), openings=openings)
 
 
 def test_empty_keywords_are_refused(pipeline) -> None:

@@ -9,10 +9,9 @@ import pytest
 from PIL import Image
 
 from helpers import __main__ as cli
-from helpers.commands import poem as picture_commands
 from helpers.options import PoemOptions
-from helpers.pipeline import PoemFile, PoemJob, marked_card_path
-from tests.pipeline.test_batch import FakePipeline, save_photo, ten_photos
+from helpers.pipeline import PoemFile, PoemJob, Row, marked_card_path, poem_blocks
+from tests.samples import FakePipeline, save_photo, ten_photos
 
 
 @pytest.fixture
@@ -21,10 +20,8 @@ def photos(tmp_path) -> list[str]:
 
 
 @pytest.fixture
-def pipeline(monkeypatch) -> FakePipeline:
-    fake = FakePipeline()
-    monkeypatch.setattr(picture_commands, "load_pipeline", lambda profile: fake)
-    return fake
+def pipeline() -> FakePipeline:
+    return FakePipeline()
 
 
 @pytest.fixture
@@ -32,7 +29,8 @@ def run(pipeline, tmp_path, capsys):
     """`python -m helpers poem ...` into poems.jsonl: the status, and what stands on stderr in lines of its own."""
 
     def call(*arguments: object) -> tuple[int, list[str]]:
-        status = cli.main(["poem", *map(str, arguments), "--out", str(tmp_path / "poems.jsonl")])
+        command = ["poem", *map(str, arguments), "--out", str(tmp_path / "poems.jsonl")]
+        status = cli.main(command, load=lambda profile: pipeline)
         out, err = capsys.readouterr()
         assert out == ""
         return status, [line for line in err.replace("\r", "\n").splitlines() if line.startswith("error: ")]
@@ -59,6 +57,11 @@ def test_all_wishes_reach_the_pipeline(run, photos, pipeline) -> None:
     wishes = "--form 5x4 --n 3 --seed 7 --no-rhyme --no-tone --no-keyword-per-line --acrostic 春夏秋冬 --way guided"
     assert run(photos[0], *wishes.split()) == (0, [])
     assert pipeline.options == PoemOptions("5x4", 3, 7, False, False, False, "春夏秋冬", "guided")
+
+
+@pytest.mark.parametrize("text", ["春,雨", "春，雨", "春 雨", "春、雨", " 春,,雨,春 "])
+def test_keywords_may_be_separated_in_any_way(run, photos, pipeline, text: str) -> None:
+    assert run(photos[0], "--keywords", text) == (0, []) and pipeline.keywords == ("春", "雨")
 
 
 # --- the file ---
@@ -132,16 +135,13 @@ def test_the_look_of_the_cards_counts_only_where_there_are_any(run, photos, tmp_
 
 
 @pytest.mark.parametrize("table", ["keyword.txt", "lines/lines.tsv", "poems/poems_train.json"])
-def test_other_words_or_lines_are_other_settings(tmp_path, monkeypatch, table: str) -> None:
-    from helpers import config
-
-    monkeypatch.setattr(config, "ASSETS", tmp_path)  # the models stay where they are
+def test_other_words_or_lines_are_other_settings(tmp_path, table: str) -> None:
     path = tmp_path / table
     path.parent.mkdir(exist_ok=True)
     found = []
     for content in ("one", "one", "two"):
         path.write_text(content, encoding="utf-8")
-        found.append(PoemJob().settings())
+        found.append(PoemJob().settings(assets=tmp_path))
     assert found[0] == found[1] != found[2]
 
 
@@ -203,16 +203,11 @@ def test_a_name_that_is_not_utf8_stops_nothing(run, photos, tmp_path) -> None:
 # --- cards ---
 
 
-def test_a_record_means_that_the_card_is_there(run, photos, tmp_path, monkeypatch) -> None:
-    seen, add = [], PoemFile.add
-
-    def look(file, block) -> None:
-        seen.extend(Path(record["card"]).is_file() for record in block)
-        add(file, block)
-
-    monkeypatch.setattr(PoemFile, "add", look)
+def test_a_record_means_that_the_card_is_there(run, photos, pipeline, tmp_path) -> None:
+    rows = [Row(name, tmp_path / f"{number}.png") for number, name in enumerate(photos[:3])]
+    for block in poem_blocks(rows, PoemJob(batch_size=2), lambda: pipeline):
+        assert all(Path(record["card"]).is_file() for record in block)
     assert run(*photos[:3], "--cards", tmp_path / "cards", "--batch-size", 2) == (0, [])
-    assert seen == [True] * 3
     for record in records(tmp_path / "poems.jsonl"):
         with Image.open(record["card"]) as card:
             assert card.format == "PNG" and 1200 in card.size

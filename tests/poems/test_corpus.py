@@ -6,11 +6,7 @@ import pytest
 
 from helpers.config import ASSETS
 from helpers.poems import Quatrain, is_quatrain, read_ccpc, read_chinese_poetry, read_split, write_ccpc
-
-HERON_TOWER = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")  # 王之涣《登鹳雀楼》
-NIGHT_THOUGHTS = ("床前明月光", "疑是地上霜", "举头望明月", "低头思故乡")  # 李白《静夜思》
-BAIDI = ("朝辞白帝彩云间", "千里江陵一日还", "两岸猿声啼不住", "轻舟已过万重山")  # 李白《早发白帝城》
-AUTUMN = ("空山新雨后", "天气晚来秋", "明月松间照", "清泉石上流")  # 王维《山居秋暝》
+from tests.samples import AUTUMN, BAIDI, HERON_TOWER
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """poems.decoding: every strategy writes poems to the rules; contrastive search beside a loop by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import LogitsProcessorList
 from transformers.modeling_outputs import BaseModelOutput
 
-from helpers.options import FORMS
+from helpers.options import FORMS, PoemOptions
 from helpers.poems import (
     MIN_P,
     STRATEGIES,
@@ -17,11 +19,11 @@ from helpers.poems import (
     source_text,
 )
 from helpers.verse import VerseConstraint, check_poem
-from tests.poems.test_writer import CHARACTERS, tiny_t5
-from tests.verse.test_constraint import CHARS, HERON_TOWER
+from tests.samples import CHARACTERS, CHARS, HERON_TOWER, tiny_t5
 
 TOKENIZER = character_tokenizer([*CHARACTERS, *CHARS])
 SETS = [["明月"], ["春风", "白云", "江"]]
+TWO = PoemOptions("5x4", n=2, keyword_per_line=False)
 SOURCES = [source_text(["明月"], HERON_TOWER[:2]), source_text(["江", "山"], []), source_text(["雪"], HERON_TOWER[:1])]
 EARLIER = [HERON_TOWER[:2], [], HERON_TOWER[:1]]
 DRAWN = [name for name, options in STRATEGIES.items() if options["do_sample"]]
@@ -78,7 +80,7 @@ def by_hand(writer: PoemWriter, row: int, k: int, alpha: float) -> list[int]:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_every_strategy_keeps_the_rules(writer, name: str, form: str) -> None:
-    groups = writer.write_batch(SETS, form, n=3, decoding=STRATEGIES[name], rhyme=True, no_repeat=True, tone=True)
+    groups = writer.write_batch(SETS, PoemOptions(form, n=3, keyword_per_line=False), decoding=STRATEGIES[name])
     assert [len(group) for group in groups] == [3, 3]
     for poem in (poem for group in groups for poem in group):
         judged = check_poem(poem.lines)
@@ -88,14 +90,14 @@ def test_every_strategy_keeps_the_rules(writer, name: str, form: str) -> None:
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_seeds_matter_where_tokens_are_drawn(writer, name: str) -> None:
-    options = {"n": 2, "decoding": STRATEGIES[name]}
-    one, again, other = ({poem.lines for poem in writer.write(["明月"], "5x4", seed, **options)} for seed in (1, 1, 2))
+    groups = (writer.write(["明月"], replace(TWO, seed=seed), decoding=STRATEGIES[name]) for seed in (1, 1, 2))
+    one, again, other = ({poem.lines for poem in group} for group in groups)
     assert one == again and (one != other) is (name in DRAWN) and len(one) == (2 if name in DRAWN else 1)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_poems_are_scored_as_they_were_written(writer, name: str) -> None:
-    poems = [poem for group in writer.write_batch(SETS, "5x4", n=2, decoding=STRATEGIES[name]) for poem in group]
+    poems = [poem for group in writer.write_batch(SETS, TWO, decoding=STRATEGIES[name]) for poem in group]
     scores = writer.log_likelihoods([poem.keywords for poem in poems], [poem.lines for poem in poems])
     assert [poem.log_likelihood for poem in poems] == pytest.approx(scores.tolist(), abs=1e-4)
 
@@ -111,7 +113,7 @@ def test_the_strategies() -> None:
 def test_strategies_differ(writer) -> None:
     """For one seed each writes poems of its own."""
     written = {
-        tuple(poem.lines for poem in writer.write(["明月"], n=3, decoding=STRATEGIES[name])) for name in STRATEGIES
+        tuple(poem.lines for poem in writer.write(["明月"], TWO, decoding=STRATEGIES[name])) for name in STRATEGIES
     }
     assert len(written) >= len(STRATEGIES) - 2
 
@@ -133,8 +135,8 @@ def test_rows_of_a_batch_equal_single_rows(writer) -> None:
 
 
 def test_without_a_penalty_it_is_greedy(writer) -> None:
-    greedy = writer.write(["明月"], "5x4", decoding=STRATEGIES["greedy"])
-    settled = {name: writer.write(["明月"], "5x4", decoding=STRATEGIES["contrastive"] | changes) for name, changes in
+    greedy = writer.write(["明月"], TWO, decoding=STRATEGIES["greedy"])
+    settled = {name: writer.write(["明月"], TWO, decoding=STRATEGIES["contrastive"] | changes) for name, changes in
                {"k 1": {"k": 1}, "alpha 0": {"alpha": 0.0}, "both": {}}.items()}  # fmt: skip
     assert settled["k 1"][0].lines == settled["alpha 0"][0].lines == greedy[0].lines != settled["both"][0].lines
 

@@ -15,12 +15,12 @@ from helpers.poems import (
     target_text,
     tokenize,
 )
-from tests.poems.test_corpus import AUTUMN, HERON_TOWER
+from tests.samples import AUTUMN, HERON_TOWER
 
 CHARACTERS = list(dict.fromkeys("".join(HERON_TOWER + AUTUMN)))
 
 
-def told(source: str) -> list[str]:
+def keywords_in(source: str) -> list[str]:
     """The keywords of a source."""
     return source.partition("</s>")[0].removeprefix("关键词:").split(" ")
 
@@ -66,13 +66,13 @@ def test_words_are_drawn_anew_for_every_line() -> None:
     assert [source.partition("</s>")[2] for source, _ in pairs[:4]] == [
         "".join(f"{line}</s>" for line in AUTUMN[:n]) for n in range(4)
     ]
-    assert all(any(word in line for line in AUTUMN) for source, _ in pairs for word in told(source))
-    assert len({tuple(told(source)) for source, _ in pairs[:4]}) > 1
+    assert all(any(word in line for line in AUTUMN) for source, _ in pairs for word in keywords_in(source))
+    assert len({tuple(keywords_in(source)) for source, _ in pairs[:4]}) > 1
     assert list(line_pairs(poems, counts, seed=1)) == pairs != list(line_pairs(poems, counts, seed=2))
 
 
 def test_a_poem_of_rare_words_gets_the_head_of_a_line() -> None:
-    words = {tuple(told(source)) for source, _ in line_pairs([Quatrain(AUTUMN)] * 30, Counter())}
+    words = {tuple(keywords_in(source)) for source, _ in line_pairs([Quatrain(AUTUMN)] * 30, Counter())}
     assert words == {(line[:2],) for line in AUTUMN}
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers.config import load_config
-from helpers.pipeline import ImageToPoem
+from helpers.options import PoemOptions
 from helpers.poems import PoemWriter, inverse_transform, uniform_draws
 
 
@@ -38,17 +38,12 @@ def writer() -> PoemWriter:
 
 def test_company_changes_no_poem(writer) -> None:
     sets = [["归帆", "云海"], ["夜雪", "渔灯", "虹桥"], ["野田"]]
-    together = writer.write_batch(sets, "5x4", seed=3, n=3)
-    alone = [writer.write(words, "5x4", seed=3, n=3) for words in sets]
+    options = PoemOptions("5x4", n=3, seed=3, keyword_per_line=False)
+    together = writer.write_batch(sets, options)
+    alone = [writer.write(words, options) for words in sets]
     assert [[poem.lines for poem in row] for row in together] == [[poem.lines for poem in row] for row in alone]
 
 
 def test_candidates_and_seeds_differ(writer) -> None:
-    first, other = (writer.write(["明月", "归舟"], "5x4", seed=seed, n=4) for seed in (0, 1))
+    first, other = (writer.write(["明月", "归舟"], PoemOptions("5x4", n=4, seed=seed)) for seed in (0, 1))
     assert len({poem.lines for poem in first + other}) == 8
-
-
-def test_no_float16_for_the_poem_model(monkeypatch) -> None:
-    """A T5 overflows there."""
-    monkeypatch.setattr("helpers.pipeline.image_to_poem.pick_dtype", lambda device: torch.float16)
-    assert ImageToPoem(load_config()).writer.model.dtype == torch.float32

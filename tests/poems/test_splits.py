@@ -21,8 +21,7 @@ from helpers.poems import (
     write_ccpc,
 )
 from recipes.poem_t5 import prepare_poems
-from tests.poems.test_corpus import AUTUMN, BAIDI, HERON_TOWER, NIGHT_THOUGHTS
-from tests.verse.test_constraint import RIVER_SNOW
+from tests.samples import AUTUMN, BAIDI, HERON_TOWER, NIGHT_THOUGHTS, RIVER_SNOW
 
 # The same poem as the Song had it: 床前看月光，疑是地上霜。举头望山月，低头思故乡。
 SONG_VERSION = ("床前看月光", "疑是地上霜", "举头望山月", "低头思故乡")

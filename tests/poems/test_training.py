@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import Trainer
 
-from helpers.options import PoemTrainingConfig
+from helpers.options import PoemOptions, PoemTrainingConfig
 from helpers.poems import (
     IGNORED,
     PoemWriter,
@@ -33,7 +33,7 @@ from helpers.poems import (
     words_of,
 )
 from recipes.poem_t5.train_base import build_optimizer, completions, new_model, prepare_to_copy
-from tests.poems.test_writer import CHARACTERS, VERSE, tiny_t5
+from tests.samples import CHARACTERS, TRAIN, VALID, VERSE, contents, tiny_t5
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -41,15 +41,7 @@ ROOT = Path(__file__).parents[2]
 CONFIG = PoemTrainingConfig(steps=30, batch_size=5, lr=1e-2, evaluate_every=10, patience=9, seed=3)
 
 
-def some_poems(start: int, count: int) -> list[Quatrain]:
-    """Lines of five characters in the order of the vocabulary; with keywords of their own."""
-    text = CHARACTERS * 3
-    rows = [["".join(text[5 * (4 * n + i) :][:5]) for i in range(4)] for n in range(start, start + count)]
-    return [Quatrain(tuple(lines), keywords=(lines[0][:2], lines[2][3:])) for lines in rows]
-
-
 EARLY = replace(CONFIG, steps=400, lr=3.0, patience=2, evaluate_every=2)  # its loss soon rises
-TRAIN, VALID = some_poems(0, 12), some_poems(3, 4)
 
 
 def begin(folder: Path, config: PoemTrainingConfig = CONFIG, resume: bool = False, train=TRAIN):
@@ -70,12 +62,6 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """When each file was written, and what stands in it."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
 def logits(model) -> torch.Tensor:
@@ -119,7 +105,7 @@ def test_what_is_left_in_the_folder(whole) -> None:
     assert (settings["steps"], settings["lr"], settings["poems"]) == (30, 1e-2, 12) and settings["weights"] > 1000
     writer = PoemWriter.from_pretrained(folder)
     assert same(weights(folder), weights(folder / "checkpoint-30"))  # the loss fell until the end
-    assert len(writer.write(["明月"], "5x4", n=2)) == 2
+    assert len(writer.write(["明月"], PoemOptions("5x4", n=2))) == 2
     fresh = tiny_t5(len(writer.tokenizer)).state_dict()
     assert not any(torch.equal(weight, fresh[name]) for name, weight in weights(folder).items())
 

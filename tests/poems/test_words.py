@@ -4,7 +4,7 @@ import random
 from collections import Counter
 
 from helpers.poems import Quatrain, count_words, sample_keywords, segment, words_of
-from tests.poems.test_corpus import AUTUMN, HERON_TOWER
+from tests.samples import AUTUMN, HERON_TOWER
 
 
 def test_words() -> None:

@@ -5,11 +5,11 @@ import os
 import numpy as np
 import pytest
 import torch
+from platformdirs import user_cache_dir
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 
 from helpers.storage import SCALE, cache_folder, cached, dequantize, digest, load_quantized, quantize, save_quantized
-from helpers.storage import cache as caching
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch) -> None:
 def test_the_folder(monkeypatch, tmp_path) -> None:
     assert cache_folder() == tmp_path / "cache"
     monkeypatch.setenv("IMAGE_TO_POEM_CACHE", "")
-    assert cache_folder() == type(tmp_path)(caching.user_cache_dir("image-to-poem"))
+    assert cache_folder() == type(tmp_path)(user_cache_dir("image-to-poem"))
     assert os.path.isabs(cache_folder())
 
 

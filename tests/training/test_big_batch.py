@@ -13,8 +13,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from transformers import DistilBertConfig
 
-from helpers.clip import CustomCLIP, build_clip, contrastive_loss
+from helpers.clip import CustomCLIP, CustomCLIPConfig, TorchvisionConfig, contrastive_loss
 from helpers.training import InChunks, gather_embeds
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,8 @@ B = 8  # pairs
 def make_model(dropout: float = 0.0) -> CustomCLIP:
     """With one convolution for a ResNet."""
     torch.manual_seed(0)
-    model = build_clip(TINY | {"dropout": dropout, "attention_dropout": dropout}, dim=8, dropout=dropout)
+    text = DistilBertConfig(**TINY, dropout=dropout, attention_dropout=dropout)
+    model = CustomCLIP(CustomCLIPConfig(TorchvisionConfig(), text, dim=8, dropout=dropout))
     model.image.backbone = nn.Sequential(
         nn.Conv2d(3, 512, 8, stride=8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     )
@@ -36,7 +38,7 @@ def make_batch() -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     lengths = torch.tensor([6, 3, 5, 2, 6, 4, 1, 3])
     return {
-        "pixels": torch.randn(B, 3, 32, 32, generator=generator),
+        "pixel_values": torch.randn(B, 3, 32, 32, generator=generator),
         "input_ids": torch.randint(1, 60, (B, 6), generator=generator),
         "attention_mask": (torch.arange(6) < lengths[:, None]).long(),
     }

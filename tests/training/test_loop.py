@@ -2,10 +2,7 @@
 
 import json
 import math
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,21 +11,23 @@ import torch
 from safetensors.torch import load_file
 
 from helpers.__main__ import main
-from helpers.clip import MAX_LOGIT_SCALE, CLIPBundle, ProjectionHeads, contrastive_loss, fine_tune, train_heads
-from helpers.data import load_captions
+from helpers.clip import MAX_LOGIT_SCALE, ProjectionHeads, contrastive_loss, fine_tune, load_clip, train_heads
+from helpers.data import Splits, load_captions
 from helpers.options import TrainingConfig
+from helpers.storage import weights_digest
 from helpers.training import checkpoints, parameter_groups
+from tests.samples import KILLED, start
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-ROOT = Path(__file__).parents[2]
 RATES = {"head_lr": 3e-3, "image_lr": 2e-4, "text_lr": 1e-4}
 
 
 @pytest.fixture
 def squares(squares_folder):
-    """16 pictures to learn."""
-    return load_captions(squares_folder, "train", squares_folder / "splits.csv")
+    """16 pictures to learn, and the same to validate on."""
+    train = load_captions(squares_folder, "train", squares_folder / "splits.csv")
+    return Splits(train, train)
 
 
 @pytest.fixture
@@ -51,8 +50,8 @@ def steps(monkeypatch) -> list[dict]:
 # --- the parts ---
 
 
-def test_parameter_groups(bundle) -> None:
-    heads = ProjectionHeads(bundle.model)
+def test_parameter_groups(clip) -> None:
+    heads = ProjectionHeads(clip[0])
     matrices, rest = parameter_groups([(heads.parameters(), 0.5)], weight_decay=0.1)
     assert {p.ndim for p in matrices["params"]} == {2} and len(matrices["params"]) == 4
     assert {p.ndim for p in rest["params"]} == {0, 1} and len(rest["params"]) == 2 * 4 + 1
@@ -63,36 +62,36 @@ def test_parameter_groups(bundle) -> None:
 # --- heads alone ---
 
 
-def test_heads_learn_what_can_be_learnt(bundle, squares, steps, tmp_path) -> None:
-    before = {name: tensor.clone() for name, tensor in bundle.model.state_dict().items()}
+def test_heads_learn_what_can_be_learnt(clip, squares, steps, tmp_path) -> None:
+    before = {name: tensor.clone() for name, tensor in clip[0].state_dict().items()}
     config = TrainingConfig(epochs=30, batch_size=8, head_lr=5e-3)
-    progress = train_heads(bundle, squares, squares, config, tmp_path, device="cpu")
+    progress = train_heads(*clip, squares, config, tmp_path, device="cpu")
     assert progress.step == len(progress.losses) == len(steps) == 120 and len(progress.epochs) == 30
     first, last = progress.epochs[0], progress.epochs[-1]
     assert last["loss"] < first["loss"] / 2
     assert last["t2i R@1"] > 3 * 100 / 16 and last["i2t R@1"] > 3 * 100 / 16  # chance: 6.25 and about 12
-    changed = [name for name, tensor in bundle.model.state_dict().items() if not torch.equal(tensor, before[name])]
+    changed = [name for name, tensor in clip[0].state_dict().items() if not torch.equal(tensor, before[name])]
     assert "logit_scale" in changed and all(".head." in name or name == "logit_scale" for name in changed)
     assert json.loads((tmp_path / "history.json").read_text()) == asdict(progress)
-    saved = CLIPBundle.load(tmp_path)
-    assert saved.digest() == bundle.digest()
+    saved, _ = load_clip(tmp_path)
+    assert weights_digest(saved) == weights_digest(clip[0])
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step_0000120"]
 
 
-def test_warm_up_and_cosine_are_used(bundle, squares, steps, tmp_path) -> None:
+def test_warm_up_and_cosine_are_used(clip, squares, steps, tmp_path) -> None:
     config = TrainingConfig(epochs=5, batch_size=8, head_lr=1.0, warmup=0.25, weight_decay=0.1)
-    train_heads(bundle, squares, squares, config, tmp_path, device="cpu")
+    train_heads(*clip, squares, config, tmp_path, device="cpu")
     rates = [step["rates"][0] for step in steps]  # 20 steps, 5 of them to warm up
     assert rates[:6] == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
     assert rates[5:] == pytest.approx([(1 + math.cos(math.pi * i / 15)) / 2 for i in range(15)])
     assert rates[-1] < 0.02 and steps[0]["decays"] == [0.1, 0.0]
 
 
-def test_the_temperature_comes_back_to_its_limit(bundle, squares, steps, tmp_path) -> None:
+def test_the_temperature_comes_back_to_its_limit(clip, squares, steps, tmp_path) -> None:
     """The loop clamps it after each step, whatever it was before."""
     with torch.no_grad():
-        bundle.model.logit_scale.fill_(6.0)
-    train_heads(bundle, squares, squares, TrainingConfig(epochs=5, batch_size=8), tmp_path, device="cpu")
+        clip[0].logit_scale.fill_(6.0)
+    train_heads(*clip, squares, TrainingConfig(epochs=5, batch_size=8), tmp_path, device="cpu")
     scales = [step["scale"] for step in steps[1:]]
     assert max(scales) <= MAX_LOGIT_SCALE + 1e-6
 
@@ -107,16 +106,16 @@ def test_the_temperature_still_learns_at_its_limit() -> None:
 # --- everything ---
 
 
-def test_fine_tuning(bundle, squares, steps, tmp_path) -> None:
-    before = {name: tensor.clone() for name, tensor in bundle.model.state_dict().items()}
+def test_fine_tuning(clip, squares, steps, tmp_path) -> None:
+    before = {name: tensor.clone() for name, tensor in clip[0].state_dict().items()}
     config = TrainingConfig(epochs=2, batch_size=8, save_every=3, chunk_size=5, weight_decay=0.3, **RATES)
-    progress = fine_tune(bundle, squares, squares.first(4), config, tmp_path, device="cpu")
+    progress = fine_tune(*clip, squares._replace(val=squares.val.first(4)), config, tmp_path, device="cpu")
     assert progress.step == 8 and [len(figures) for figures in progress.epochs] == [7, 7]
     peaks = [max(rates) for rates in zip(*(step["rates"] for step in steps), strict=True)]
     assert peaks == pytest.approx([2e-4, 2e-4, 1e-4, 1e-4, 3e-3, 3e-3])
     assert steps[0]["decays"] == [0.3, 0.0] * 3
     statistics = [name for name in before if "running_" in name or "num_batches" in name]
-    after = bundle.model.state_dict()
+    after = clip[0].state_dict()
     assert len(statistics) == 3 * 36 and all(torch.equal(after[name], before[name]) for name in statistics)
     weights = [name for name in after if name not in statistics]
     still = [name for name in weights if torch.equal(after[name], before[name])]
@@ -126,41 +125,11 @@ def test_fine_tuning(bundle, squares, steps, tmp_path) -> None:
 
 # --- kill -9 ---
 
-# A process that ends itself where we want it to, with everything else as in `python -m helpers`.
-KILLED = """
-import os, signal, sys
-from accelerate import Accelerator
-import helpers.training.loop
-from helpers.__main__ import main
-
-def dying(function, call):
-    calls = iter(range(call))
-    def wrapped(*args, **kwargs):
-        result = function(*args, **kwargs)
-        if next(calls, None) == call - 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-    return wrapped
-
-if sys.argv[1] == "step":  # in the fifth step, between its forward and its backward pass
-    helpers.training.loop.gather_embeds = dying(helpers.training.loop.gather_embeds, 2 * 5)
-else:  # with the second checkpoint written, but not in its place
-    Accelerator.save_state = dying(Accelerator.save_state, 2)
-main(sys.argv[2:])
-"""
-
-
-def start(*command: object) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, *map(str, command)], cwd=ROOT, timeout=120, capture_output=True, encoding="utf-8",
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
-    )  # fmt: skip
-
 
 @pytest.fixture
-def arguments(squares_folder, bundle_folder) -> list[object]:
+def arguments(squares_folder, clip_folder) -> list[object]:
     """12 steps in two epochs of 6: 16 pictures, batches of 5, two captions each."""
-    data = ["--data", squares_folder, "--split-list", squares_folder / "splits.csv", "--start", bundle_folder]
+    data = ["--data", squares_folder, "--split-list", squares_folder / "splits.csv", "--start", clip_folder]
     return ["train", "clip", *data, "--epochs", 2, "--batch-size", 5, "--save-every", 3]
 
 

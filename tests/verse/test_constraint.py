@@ -5,31 +5,24 @@ from itertools import groupby
 
 import pytest
 import torch
-from tokenizers import Tokenizer, models
 from transformers import LogitsProcessorList, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from helpers.characters import is_han
 from helpers.options import FORMS
 from helpers.verse import VerseConstraint, check_poem, level_rhymes, tone_pattern, tones, usual_readings
-
-HERON_TOWER = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]  # 王之涣《登鹳雀楼》
-NIGHT_THOUGHTS = ["床前明月光", "疑是地上霜", "举头望明月", "低头思故乡"]  # 李白《静夜思》
-BAIDI = ["朝辞白帝彩云间", "千里江陵一日还", "两岸猿声啼不住", "轻舟已过万重山"]  # 李白《早发白帝城》
-RIVER_SNOW = ["千山鸟飞绝", "万径人踪灭", "孤舟蓑笠翁", "独钓寒江雪"]  # 柳宗元《江雪》
-MAPLE_BRIDGE = ["月落乌啼霜满天", "江枫渔火对愁眠", "姑苏城外寒山寺", "夜半钟声到客船"]  # 张继《枫桥夜泊》
-
-# Groups written from memory, not from the table: what the constraint does is judged by these.
-RHYMES = {
-    "一东": "东同中风空红翁宫穷丛篷桐",
-    "十一尤": "流楼秋舟愁洲州头游收忧悠",
-    "七阳": "光霜乡香阳长凉黄裳肠床妆",
-    "三江": "江窗双",
-}
-LEVEL = "".join(RHYMES.values())
-OBLIQUE = "月日雪落叶木石白一入不夜雨水鸟火老草晓影柳酒手树路处暮露去地翠意事寺泪醉"
-CHARS = LEVEL + OBLIQUE
-NO_VERSE = ["a", "，", "。", "1", "月,", "▁the", "[UNK]"]
-
+from tests.samples import (
+    BAIDI,
+    CHARS,
+    HERON_TOWER,
+    MAPLE_BRIDGE,
+    NIGHT_THOUGHTS,
+    NO_VERSE,
+    OBLIQUE,
+    PAIRS,
+    RHYMES,
+    RIVER_SNOW,
+    make_tokenizer,
+)
 
 # --- the rhyme table ---
 
@@ -151,33 +144,6 @@ def test_a_character_does_not_rhyme_with_itself() -> None:
 # --- the constraint ---
 
 
-def make_tokenizer(tokens: list[str]) -> PreTrainedTokenizerFast:
-    vocabulary = {token: i for i, token in enumerate(dict.fromkeys(["<pad>", "</s>", "<unk>", *tokens]))}
-    return PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>")),
-        pad_token="<pad>",
-        eos_token="</s>",
-        unk_token="<unk>",
-    )
-
-
-PAIRS = [
-    "明月",
-    "▁悠悠",
-    "春秋",
-    "江流",
-    "夜雨",
-    "空山",
-    "白雪",
-    "东风",
-    "翠柳",
-    "老树",
-    "风雨",
-    "▁不",
-    "▁",
-    "山水山",
-    "夕阳红",
-]
 SINGLE = make_tokenizer(NO_VERSE + list(CHARS))
 MULTIPLE = make_tokenizer(NO_VERSE + list(CHARS) + PAIRS)
 

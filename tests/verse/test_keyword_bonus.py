@@ -4,7 +4,7 @@ import torch
 
 from helpers.poems import character_tokenizer
 from helpers.verse import CONTINUE, KeywordBonus, VerseRules
-from tests.verse.test_constraint import HERON_TOWER
+from tests.samples import HERON_TOWER
 
 TOKENIZER = character_tokenizer("春日细雨明月花山更上一层楼天白云头")
 FREE = VerseRules(7, rhyme=False, no_repeat=False, tone=False)

@@ -5,13 +5,13 @@ import torch
 
 from helpers.characters import is_han
 from helpers.config import ASSETS
-from helpers.options import FORMS
+from helpers.options import FORMS, PoemOptions
 from helpers.poems import STRATEGIES, Poem, PoemWriter, character_tokenizer, read_split
 from helpers.verse import AcrosticConstraint, KeywordBonus, KeywordConstraint, VerseRules, check_poem, tones
-from tests.poems.test_writer import CHARACTERS, tiny_t5, write_mengzi
-from tests.verse.test_constraint import CHARS, HERON_TOWER, make_tokenizer
+from tests.samples import CHARACTERS, CHARS, HERON_TOWER, make_tokenizer, tiny_t5, write_mengzi
 
 FREE = {"rhyme": False, "no_repeat": False, "tone": False}
+ANYWHERE = {"keyword_per_line": False}
 WAYS = ("greedy", "beam, 4", "sampling", "contrastive")
 KEYWORDS = [["明月", "春", "白云", "孤舟"], ["黄河", "明月", "江枫渔", "花"], ["处处", "寒山寺", "春风", "明月"]]
 TOKENIZER = character_tokenizer("花春风明月更上一层楼天流云白")
@@ -33,8 +33,8 @@ def shipped() -> PoemWriter:
     return PoemWriter.from_pretrained(ASSETS / "poem_t5")
 
 
-def write(writer: PoemWriter, form: str, way: str, seed: int = 0, n: int = 1, **options) -> list:
-    groups = writer.write_batch(KEYWORDS, form, seed, n, decoding=STRATEGIES[way], **options)
+def write(writer: PoemWriter, form: str, way: str, n: int = 1, **wishes) -> list:
+    groups = writer.write_batch(KEYWORDS, PoemOptions(form, n, **wishes), decoding=STRATEGIES[way])
     return [poem for group in groups for poem in group]
 
 
@@ -198,11 +198,11 @@ def test_prompts_and_their_beams() -> None:
 def test_every_line_has_its_keyword(name: str, way: str, form: str, request) -> None:
     """Where all of them are admitted: without rules that lines written before, or the rest of this one, could break."""
     writer = request.getfixturevalue(name)
-    options = {"n": 8 if way == "sampling" else 1, "keyword_bonus": 0, **FREE}
-    poems = write(writer, form, way, keyword_per_line=True, **options)
+    wishes = {"n": 8 if way == "sampling" else 1, "keyword_bonus": 0.0, **FREE}
+    poems = write(writer, form, way, **wishes)
     for poem in poems:
         assert check_poem(poem.lines)["form"] == form and holds_its_words(poem), poem
-    assert not any(map(holds_its_words, write(writer, form, way, **options)))
+    assert not any(map(holds_its_words, write(writer, form, way, **wishes, **ANYWHERE)))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -210,8 +210,8 @@ def test_every_line_has_its_keyword(name: str, way: str, form: str, request) -> 
 def test_every_line_has_its_keyword_with_all_rules_on(shipped, way: str, n: int, bonus: float, form: str) -> None:
     """The shipped model, with words of real poems."""
     sets = [poem.keywords for poem in read_split(ASSETS / "poems", "valid") if len(poem.keywords) == 4][:15]
-    options = {"decoding": STRATEGIES[way], "keyword_bonus": bonus, "keyword_per_line": True}
-    poems = [poem for group in shipped.write_batch(sets, form, 0, n, **options) for poem in group]
+    groups = shipped.write_batch(sets, PoemOptions(form, n, keyword_bonus=bonus), decoding=STRATEGIES[way])
+    poems = [poem for group in groups for poem in group]
     assert len(poems) == 15 * n
     for poem in poems:
         judged = check_poem(poem.lines)
@@ -221,30 +221,32 @@ def test_every_line_has_its_keyword_with_all_rules_on(shipped, way: str, n: int,
 
 @pytest.mark.parametrize("per_line", [True, False])
 def test_the_bonus_is_for_the_words_of_the_line(own, monkeypatch, per_line: bool) -> None:
-    asked, words = [], ("明月", "春", "白云", "孤舟")
+    """All of them wait for their turn in line 1, each in its own line, or whatever the lines before have left."""
+    bonuses, words, generate = [], ["明月", "春", "白云", "孤舟"], own.model.generate
 
-    def spy(tokenizer, keyword_sets, *rest) -> KeywordBonus:
-        asked.append([tuple(row) for row in keyword_sets])
-        return KeywordBonus(tokenizer, keyword_sets, *rest)
+    def spy(logits_processor, **arguments) -> torch.Tensor:
+        bonuses.extend(each for each in logits_processor if isinstance(each, KeywordBonus))
+        return generate(logits_processor=logits_processor, **arguments)
 
-    monkeypatch.setattr("helpers.poems.writer.KeywordBonus", spy)
-    own.write_batch([words, words[:2]], "5x4", keyword_per_line=per_line)
+    monkeypatch.setattr(own.model, "generate", spy)
+    own.write_batch([words, words[:2]], PoemOptions("5x4", n=1, keyword_per_line=per_line))
+    pending = [bonus.pending for bonus in bonuses]
     if per_line:
-        assert asked == [[words[:1], words[:1]], [words[1:2], words[1:2]], [words[2:3], ()], [words[3:], ()]]
+        assert pending == [[["明月"], ["明月"]], [["春"], ["春"]], [["白云"], []], [["孤舟"], []]]
     else:
-        assert asked == [[words, words[:2]]] * 4
+        assert pending[0] == [words, words[:2]] and all(set(bonus.spelling) == set(words) for bonus in bonuses)
 
 
 @pytest.mark.parametrize("way", ["sampling", "beam, 4"])
 def test_rules_are_kept_beside_the_keywords(own, way: str) -> None:
     """The rules have the last word."""
-    poems = write(own, "7x4", way, n=12 if way == "sampling" else 1, keyword_per_line=True, tone=True)
+    poems = write(own, "7x4", way, n=12 if way == "sampling" else 1)
     judged = [check_poem(poem.lines) for poem in poems]
     assert all(found["length"] and found["rhyme"] and found["tonal"] and not found["repeats"] for found in judged)
 
 
 def test_fewer_keywords_than_lines(own) -> None:
-    (group,) = own.write_batch([["明月"]], "5x4", n=8, keyword_per_line=True, keyword_bonus=0, **FREE)
+    group = own.write(["明月"], PoemOptions("5x4", n=8, keyword_bonus=0.0, **FREE))
     assert all("明月" in poem.lines[0] for poem in group)
     assert not all("明月" in line for poem in group for line in poem.lines[1:])
 
@@ -287,13 +289,13 @@ def test_every_row_and_scores_beyond_the_vocabulary() -> None:
 def test_acrostics(acrostic: str, name: str, way: str, request) -> None:
     """With all other rules on, also one that they would forbid, 山 four times."""
     writer = request.getfixturevalue(name)
-    poems = write(writer, "5x4", way, n=4 if way == "sampling" else 1, acrostic=acrostic, tone=True)
+    poems = write(writer, "5x4", way, n=4 if way == "sampling" else 1, acrostic=acrostic, **ANYWHERE)
     assert all(check_poem(poem.lines)["form"] == "5x4" for poem in poems)
     assert {"".join(line[0] for line in poem.lines)[: len(acrostic)] for poem in poems} == {acrostic}
 
 
 def test_acrostics_and_keywords_at_once(own) -> None:
-    poems = write(own, "7x4", "sampling", n=6, acrostic="春江花月", keyword_per_line=True, keyword_bonus=0, **FREE)
+    poems = write(own, "7x4", "sampling", n=6, acrostic="春江花月", keyword_bonus=0.0, **FREE)
     for poem in poems:
         assert "".join(line[0] for line in poem.lines) == "春江花月"
         assert all(word in line for word, line in zip(poem.keywords, poem.lines, strict=True))
@@ -302,11 +304,6 @@ def test_acrostics_and_keywords_at_once(own) -> None:
 @pytest.mark.parametrize("name", ["own", "mengzi"])
 def test_characters_that_the_model_does_not_know(name: str, request) -> None:
     with pytest.raises(ValueError, match="no line can begin with '龘': "):
-        request.getfixturevalue(name).write(["明月"], acrostic="春龘花月")
+        request.getfixturevalue(name).write(["明月"], PoemOptions(acrostic="春龘花月"))
     with pytest.raises(ValueError, match="龘"):
         AcrosticConstraint(TOKENIZER, "龘")
-
-
-def test_an_acrostic_of_five(own) -> None:
-    with pytest.raises(ValueError, match="at most four characters, not 5"):
-        own.write(["明月"], acrostic="春江花月夜")

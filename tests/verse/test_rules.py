@@ -9,7 +9,7 @@ import torch
 from helpers.config import ASSETS
 from helpers.poems import read_split
 from helpers.verse import ANY, ToneConstraint, VerseConstraint, VerseRules, check_poem, level_groups, may_end
-from tests.verse.test_constraint import (
+from tests.samples import (
     BAIDI,
     CHARS,
     HERON_TOWER,

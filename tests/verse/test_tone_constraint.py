@@ -7,7 +7,9 @@ from transformers import AutoTokenizer
 from helpers.config import ASSETS
 from helpers.options import FORMS
 from helpers.verse import ToneConstraint, VerseConstraint, check_poem, in_tonal_order, tone_at, tones
-from tests.verse.test_constraint import MULTIPLE
+from tests.samples import CHARS, NO_VERSE, PAIRS, make_tokenizer
+
+MULTIPLE = make_tokenizer([*NO_VERSE, *CHARS, *PAIRS])
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from transformers import AutoTokenizer
 
 from helpers.poems import character_tokenizer
 from helpers.verse import spell, tokens_begun
-from tests.poems.test_writer import CHARACTERS, write_mengzi
+from tests.samples import CHARACTERS, write_mengzi
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from transformers import (
     ChineseCLIPProcessor,
 )
 
-from helpers.chinese_clip import ChineseCLIPBackend, ImageTextEncoder
+from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, load_config
 from helpers.data import load_image
 from helpers.keywords import load_vocabulary
@@ -33,12 +33,9 @@ TEXTS = ["余晖", "樱花", "一叶小舟在江上", "雨"]
 SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def full_precision():
-    """Whatever this machine is best at, so that equal means equal."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("helpers.chinese_clip.encoder.pick_dtype", lambda device: torch.float32)
-        yield
+def load(folder: Path, dtype: torch.dtype = torch.float32) -> ImageTextEncoder:
+    """In full precision, whatever this machine is best at, so that equal means equal."""
+    return ImageTextEncoder.from_pretrained(folder, "cpu", dtype=dtype)
 
 
 def write(folder: Path, text: dict, vision: dict, dim: int, dtype: torch.dtype) -> None:
@@ -65,7 +62,7 @@ def full_size(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def encoder(full_size) -> ImageTextEncoder:
-    return ImageTextEncoder.from_pretrained(full_size, "cpu")
+    return load(full_size)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +89,7 @@ def test_the_folder_is_laid_out_as_on_the_hub(full_size) -> None:
 
 
 def test_the_tokenizer_knows_single_characters(encoder) -> None:
-    tokenizer = encoder.backend.processor.tokenizer
+    tokenizer = encoder.processor.tokenizer
     assert len(tokenizer) == 21128
     assert tokenizer.convert_tokens_to_ids(["[PAD]", "[UNK]", "[CLS]", "[SEP]"]) == [0, 100, 101, 102]
     for text in ("余晖", "樱花"):
@@ -103,7 +100,7 @@ def test_the_tokenizer_knows_single_characters(encoder) -> None:
 
 def test_almost_every_keyword_can_be_spelt(encoder) -> None:
     """`keyword.txt` was not made for this vocabulary."""
-    tokenizer = encoder.backend.processor.tokenizer
+    tokenizer = encoder.processor.tokenizer
     words = [keyword.word for keyword in load_vocabulary()]
     unknown = [word for word in words if tokenizer.unk_token_id in tokenizer(word)["input_ids"]]
     assert len(words) > 2000 and len(unknown) < len(words) / 100, unknown
@@ -111,7 +108,7 @@ def test_almost_every_keyword_can_be_spelt(encoder) -> None:
 
 def test_texts_are_cut_at_52_tokens(encoder, monkeypatch) -> None:
     lengths = []
-    model = encoder.backend.model
+    model = encoder.model
     original = model.get_text_features
     monkeypatch.setattr(
         model, "get_text_features", lambda **batch: lengths.append(batch["input_ids"].shape[1]) or original(**batch)
@@ -125,7 +122,7 @@ def test_texts_are_cut_at_52_tokens(encoder, monkeypatch) -> None:
 
 
 def test_pictures_become_224_normalised_pixels(encoder, photos) -> None:
-    processor = encoder.backend.processor.image_processor
+    processor = encoder.processor.image_processor
     assert tuple(processor.image_mean) == MEAN and tuple(processor.image_std) == STD
     pixels = processor(images=photos, return_tensors="pt")["pixel_values"]
     assert pixels.shape == (3, 3, 224, 224) and pixels.dtype == torch.float32
@@ -150,15 +147,14 @@ def test_embeddings_equal_the_model_called_directly(encoder, full_size, photos) 
         output = model(**batch)
     assert images == pytest.approx(F.normalize(output.image_embeds, dim=-1).numpy(), abs=1e-4)
     assert texts == pytest.approx(F.normalize(output.text_embeds, dim=-1).numpy(), abs=1e-4)
-    scale = encoder.backend.logit_scale
+    scale = encoder.logit_scale
     assert output.logits_per_image.numpy() == pytest.approx(scale * images @ texts.T, abs=scale * 1e-3)
 
 
-def test_what_the_backend_says_of_itself(encoder) -> None:
-    backend = encoder.backend
-    assert type(backend) is ChineseCLIPBackend and backend.dim == 512 and backend.device == "cpu"
-    assert backend.logit_scale == pytest.approx(np.exp(2.6592), rel=1e-3)
-    assert {parameter.dtype for parameter in backend.model.parameters()} == {torch.float32}
+def test_what_the_encoder_says_of_itself(encoder) -> None:
+    assert type(encoder.model) is ChineseCLIPModel and encoder.dim == 512 and encoder.device == "cpu"
+    assert encoder.logit_scale == pytest.approx(np.exp(2.6592), rel=1e-3)
+    assert {parameter.dtype for parameter in encoder.model.parameters()} == {torch.float32}
 
 
 # --- the pipeline ---
@@ -190,17 +186,15 @@ def test_the_older_layout_gives_the_same(photos, tmp_path) -> None:
     torch.save(load_file(new / "model.safetensors"), old / "pytorch_model.bin")
     names = sorted(path.name for path in old.iterdir())
     assert names == ["config.json", "preprocessor_config.json", "pytorch_model.bin", "vocab.txt"]
-    one, other = (ImageTextEncoder.from_pretrained(folder, "cpu") for folder in (new, old))
+    one, other = map(load, (new, old))
     assert np.array_equal(one.encode_images(photos), other.encode_images(photos))
     assert np.array_equal(one.encode_texts(TEXTS), other.encode_texts(TEXTS))
 
 
-def test_the_temperature_is_not_rounded(tmp_path, monkeypatch) -> None:
+def test_the_temperature_is_not_rounded(tmp_path) -> None:
     """In bfloat16 100 would be 99."""
     write(tmp_path, text=SMALL, vision={**SMALL, "patch_size": 32}, dim=24, dtype=torch.float32)
-    monkeypatch.setattr("helpers.chinese_clip.encoder.pick_dtype", lambda device: torch.bfloat16)
-    backend = ImageTextEncoder.from_pretrained(tmp_path, "cpu").backend
-    assert backend.logit_scale == pytest.approx(np.exp(2.6592), rel=1e-5)
+    assert load(tmp_path, torch.bfloat16).logit_scale == pytest.approx(np.exp(2.6592), rel=1e-5)
 
 
 # --- the notebook ---

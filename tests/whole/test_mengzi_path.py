@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from helpers.characters import is_han
 from helpers.config import ASSETS
-from helpers.options import PoemTrainingConfig
+from helpers.options import PoemOptions, PoemTrainingConfig
 from helpers.poems import (
     MIN_P,
     STRATEGIES,
@@ -28,7 +28,7 @@ from helpers.poems import (
     target_text,
 )
 from helpers.verse import check_poem
-from tests.poems.test_corpus import HERON_TOWER
+from tests.samples import HERON_TOWER
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -147,7 +147,7 @@ def test_texts_survive(writer) -> None:
 
 @pytest.mark.parametrize("form", ["5x4", "7x4"])
 def test_lines_are_exact(writer, form: str) -> None:
-    groups = writer.write_batch([["明月", "春风"], ["黄河"]], form, n=2, tone=True)
+    groups = writer.write_batch([["明月", "春风"], ["黄河"]], PoemOptions(form, n=2, keyword_per_line=False))
     for poem in (poem for group in groups for poem in group):
         judged = check_poem(poem.lines)
         assert judged["form"] == form and all(is_han(char) for line in poem.lines for char in line), poem
@@ -160,8 +160,8 @@ def test_every_line_has_its_keyword(writer, form: str, decoding) -> None:
     """Without rules, among tokens of several characters."""
     n = 8 if decoding is MIN_P else 1
     sets = [["黄河", "明月", "江枫渔", "花"]]
-    free = {"rhyme": False, "no_repeat": False, "tone": False, "keyword_bonus": 0, "decoding": decoding}
-    (group,) = writer.write_batch(sets, form, n=n, keyword_per_line=True, **free)
+    options = PoemOptions(form, n=n, rhyme=False, no_repeat=False, tone=False, keyword_bonus=0.0)
+    (group,) = writer.write_batch(sets, options, decoding=decoding)
     for poem in group:
         assert check_poem(poem.lines)["form"] == form, poem
         assert all(word in line for word, line in zip(poem.keywords, poem.lines, strict=True)), poem

@@ -21,6 +21,11 @@ def name_of(path: Path) -> str:
     return path.stem
 
 
+def each_alone(paths: list[Path]) -> list:
+    """Parameters of tests that take as long as whole files of others: with -n each may have a process to itself."""
+    return [pytest.param(path, id=path.stem, marks=pytest.mark.xdist_group(path.stem)) for path in paths]
+
+
 def code_cells(notebook) -> list:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
@@ -54,7 +59,7 @@ def stored(request):
     return nbformat.read(request.param, as_version=4)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+@pytest.mark.parametrize("path", each_alone(NOTEBOOKS))
 def test_notebook_runs_with_its_exercises_unsolved(path):
     notebook = run(path)
     assert printed(notebook, "stderr") == ""
@@ -62,7 +67,7 @@ def test_notebook_runs_with_its_exercises_unsolved(path):
     assert printed(notebook).count(": not yet. ") == calls  # an empty function is told so, once
 
 
-@pytest.mark.parametrize("path", SOLUTIONS, ids=name_of)
+@pytest.mark.parametrize("path", each_alone(SOLUTIONS))
 def test_solutions_run_and_pass_their_checks(path):
     notebook = run(path)
     assert printed(notebook, "stderr") == ""
