@@ -15,4 +15,10 @@ def is_han(char: str) -> bool:
 
 def is_chinese(text: str) -> bool:
     """True if at least half of the letters are Chinese characters."""
-    return 2 * len(HAN.findall(text)) >= max(1, sum(map(str.isalpha, text)))
+    return mostly(text, is_han)
+
+
+def mostly(text: str, test: Callable[[str], bool]) -> bool:
+    """True if at least half of the letters pass the test; False for a text without letters."""
+    letters = [char for char in text if char.isalpha()]
+    return bool(letters) and 2 * sum(map(test, letters)) >= len(letters)

@@ -34,7 +34,7 @@ class Sheet:
     """A card before the ink: everything that is needed to write on it, or to check it."""
 
     ground: Image.Image  # RGB
-    photo: Box  # of the photograph
+    photo: Box  # the photograph's
     block: Block
     at: tuple[int, int]  # the block's upper left corner
     palette: Palette

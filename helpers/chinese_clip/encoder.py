@@ -39,16 +39,6 @@ class ImageTextEncoder:
         self.processor = processor
         self.batch_size = batch_size
 
-    @property
-    def fingerprint(self) -> str:
-        """Changes when the weights, or the number format, do."""
-        return self.backend.fingerprint
-
-    @property
-    def dim(self) -> int:
-        """Dimensions D of the space."""
-        return self.backend.dim
-
     @classmethod
     def from_pretrained(
         cls, name: str | Path, device: str = "auto", *, local_files_only: bool = False, **options: object

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from helpers.commands.lines import credit
 from helpers.commands.shared import (
+    BATCH,
     PictureReader,
     as_json,
     complain,

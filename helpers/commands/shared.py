@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, TypeVar
 
-from helpers.config import BATCH
 from helpers.pipeline import identity, matches
 
 if TYPE_CHECKING:
     from PIL import Image
 
 Config = TypeVar("Config")  # a dataclass
+
+BATCH = 64  # pictures in memory at a time
 
 
 class PictureReader:

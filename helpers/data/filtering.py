@@ -25,12 +25,13 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from helpers.characters import is_han
+from helpers.characters import is_han, mostly
 from helpers.config import BATCH_SIZE
 from helpers.data.photos import ImageError, load_image
 from helpers.data.web_pairs import PairFile, write_rows
 from helpers.storage import cached, digest
 
+ALPHABETS = {"zh": is_han, "en": str.isascii, "any": str.isalpha}  # tests for a letter of each language
 _URL = re.compile(r"https?:|www\.|[a-z0-9-]\.(?:com|cn|net|org)(?![a-z0-9])", re.IGNORECASE)
 _CODE = re.compile(r"[a-z_.#/-]*\d[\w.#/-]*", re.IGNORECASE | re.ASCII)  # 13800000000, IMG_2041.jpg
 
@@ -178,11 +179,11 @@ class Sieve:
         names, progress = iter(pairs_of), tqdm(total=len(pairs_of), desc="look", unit="picture")
         with ThreadPoolExecutor(os.cpu_count()) as pool, progress:
             while block := list(islice(names, batch_size)):
-                files = [(seen, pairs_of[name]) for name, seen in zip(block, pool.map(read, block), strict=True)]
-                for seen, pairs in files:
+                files = list(zip(pool.map(read, block), (pairs_of[name] for name in block), strict=True))
+                for file, pairs in files:
                     for i in pairs:
-                        self.reasons[i], self.digests[i] = seen.fault, seen.digest
-                good = [(seen.picture, pairs) for seen, pairs in files if not seen.fault]
+                        self.reasons[i], self.digests[i] = file.fault, file.digest
+                good = [(file.picture, pairs) for file, pairs in files if not file.fault]
                 if encoder and good:
                     self._measure(encoder, good)
                 progress.update(len(block))

@@ -14,7 +14,7 @@ MAX_SIDE = 1600  # pixels; nothing downstream needs more
 MIN_SIDE = 16  # pixels, after scaling to MAX_SIDE: below that there is nothing to see
 
 # Only raster formats: Pillow would otherwise also hand PostScript to an interpreter.
-SUFFIXES_OF = {
+FORMAT_SUFFIXES = {
     "JPEG": (".jpg", ".jpeg"),
     "PNG": (".png",),
     "WebP": (".webp",),
@@ -22,9 +22,9 @@ SUFFIXES_OF = {
     "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"),
 }
-SUFFIXES = tuple(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes)
-_FORMATS = tuple(name.upper() for name in SUFFIXES_OF)  # as Pillow calls them
-_NAMES = " or ".join(", ".join(SUFFIXES_OF).rsplit(", ", 1))
+SUFFIXES = tuple(suffix for suffixes in FORMAT_SUFFIXES.values() for suffix in suffixes)
+_FORMATS = tuple(name.upper() for name in FORMAT_SUFFIXES)  # as Pillow calls them
+_NAMES = " or ".join(", ".join(FORMAT_SUFFIXES).rsplit(", ", 1))
 _REASONS: dict[type[Exception], str] = {
     FileNotFoundError: "there is no such file",
     PermissionError: "no permission to read it",
@@ -44,7 +44,7 @@ def load_image(path: str | os.PathLike[str]) -> Image.Image:
     first frame of an animation, and shrinks the image to at most `MAX_SIDE` pixels on its long side.
 
     Args:
-        path: a file in one of FORMATS; `~` is understood.
+        path: a file in one of the formats above; `~` is understood.
 
     Returns:
         An image of mode RGB, independent of the file.
@@ -62,7 +62,7 @@ def load_image(path: str | os.PathLike[str]) -> Image.Image:
         # Pillow warns of what we refuse or repair ourselves: size limits, odd EXIF, palettes.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=tuple(FORMATS)) as image:  # reads the header only
+            with Image.open(path, formats=_FORMATS) as image:  # reads the header only
                 _check_size(image.size, path)
                 return _as_rgb(image)
     except ImageError:

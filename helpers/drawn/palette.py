@@ -48,7 +48,7 @@ PALETTES = {
         (0.62, 0.64, 0.76), (6, 10, 24),
     ),
 }  # fmt: skip
-GREYS = {"mist": 0.2, "rain": 0.6, "snow": 0.65}  # how grey the distance is: 0 to 1
+GREYS = {"mist": 0.2, "rain": 0.6, "snow": 0.65}  # the share of grey in the distance, 0 to 1
 
 
 def weathered(palette: Palette, weather: str) -> Palette:

@@ -54,8 +54,12 @@ def calibrated_queries(image_embeds: np.ndarray, reference_embeds: np.ndarray) -
 class LineIndex:
     """Lines that can be searched by vector.
 
-    `centre` (D,) was taken off the lines' vectors; `fingerprint` is that of the encoder that made them
-    (`encoder.fingerprint`): only its pictures can be compared with these lines.
+    Args:
+        index: the vectors (L, D), as FAISS holds them.
+        centre: (D,) float32, was taken off the lines' vectors.
+        kind: the one of KINDS that was built.
+        fingerprint: `encoder.fingerprint` of the model that made the vectors: only its pictures can be compared with
+            these lines.
     """
 
     def __init__(

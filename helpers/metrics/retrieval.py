@@ -25,7 +25,10 @@ def recall_at_k(
 
 
 def _text_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, block: int = 1024) -> Iterator[np.ndarray]:
-    """The number of pictures better than the right one, a block of texts at a time: 30,000 x 150,000 fit no memory."""
+    """The number of pictures better than the right one: images (N, D), texts (M, D), owners (M,) -> blocks of (M,).
+
+    A block of texts at a time, since 30,000 x 150,000 scores fit no memory.
+    """
     for start in range(0, len(texts), block):
         own = owners[start : start + block]  # (b,)
         scores = texts[start : start + block] @ images.T  # (b, D) @ (D, N) -> (b, N)
@@ -33,7 +36,7 @@ def _text_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, block
 
 
 def _image_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, block: int = 256) -> Iterator[np.ndarray]:
-    """The number of others' texts better than the best own one, a block of pictures at a time."""
+    """The number of others' texts better than the best own one: (N, D), (M, D), (M,) -> blocks of (N,)."""
     for start in range(0, len(images), block):
         scores = images[start : start + block] @ texts.T  # (b, D) @ (D, M) -> (b, M)
         yield _ranks(scores, owners == np.arange(start, start + len(scores))[:, None])

@@ -85,7 +85,7 @@ def fine_tune_t5(
 def training_batch(
     model: T5ForConditionalGeneration, pad_token_id: int, items: Sequence[dict[str, list[int]]]
 ) -> dict[str, torch.Tensor]:
-    """A batch of `collate` with the decoder's input: the labels, one place to the right."""
+    """A batch of `collate`, (B, S) and (B, T), with decoder_input_ids (B, T): the labels, one place to the right."""
     batch = collate(items, pad_token_id)
     return {**batch, "decoder_input_ids": model.prepare_decoder_input_ids_from_labels(batch["labels"])}
 

@@ -53,7 +53,7 @@ class VerseConstraint(LogitsProcessor):
         self.used = padded([[number.get(char, 0) for char in "".join(lines)] for lines in earlier])  # (P, E)
 
     def _fits(self, eos: int) -> Tensor:
-        """(line_length + 1, V); row r: the tokens that may come when r characters are missing and fit the rest."""
+        """(line_length + 1, V); row r: the tokens for r missing characters after which the rest can be filled."""
         length = self.vocabulary.length
         sizes, fillable = length.unique().tolist(), [True]
         for r in range(1, self.line_length + 1):
