@@ -74,6 +74,12 @@ def character_tokenizer(characters: Iterable[str]) -> PreTrainedTokenizerBase:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNK)
 
 
+def use_eager_attention(model: T5ForConditionalGeneration) -> None:
+    """Plain products in place of fused kernels, also in the halves, which transformers before 5.23 passes over."""
+    for part in (model, model.encoder, model.decoder):
+        part.set_attn_implementation("eager")
+
+
 class PoemWriter:
     """Writes quatrains line by line: one batched `generate` a line for all candidates of all keyword sets."""
 
@@ -93,7 +99,7 @@ class PoemWriter:
         options = {"local_files_only": local_files_only}
         model = load_pretrained(T5ForConditionalGeneration, name, **options)
         # A T5 adds a bias to its attention scores, for which the fused kernels are slower on a CPU than plain products.
-        model.set_attn_implementation("eager")
+        use_eager_attention(model)
         # A T5 overflows in float16: its feed-forward sums pass 65,504.
         dtype = torch.float32 if dtype == torch.float16 else dtype
         return cls(model.to(device, dtype), AutoTokenizer.from_pretrained(name, **options))
