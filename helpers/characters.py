@@ -1,8 +1,8 @@
-"""Is it Chinese? One character, or a text."""
+"""Chinese characters: the test for one, and for a text that is mostly made of them."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from functools import cache
 
 
@@ -13,9 +13,12 @@ def is_han(char: str) -> bool:
     return len(char) == 1 and any(first <= char <= last for first, last in ranges)
 
 
-HAN = re.compile("[\u4e00-\u9fff]")
-
-
 def is_chinese(text: str) -> bool:
     """True if at least half of the letters are Chinese characters."""
-    return 2 * len(HAN.findall(text)) >= max(1, sum(map(str.isalpha, text)))
+    return mostly(text, is_han)
+
+
+def mostly(text: str, test: Callable[[str], bool]) -> bool:
+    """True if at least half of the letters pass the test; False for a text without letters."""
+    letters = [char for char in text if char.isalpha()]
+    return bool(letters) and 2 * sum(map(test, letters)) >= len(letters)

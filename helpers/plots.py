@@ -15,13 +15,10 @@ from PIL import Image
 from pylopdf_fonts_zh_cn import sans_path
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-THUMBNAIL = 96  # pixels: the longer side of what goes into a figure, so that a notebook's file stays small
+THUMBNAIL = 96  # pixels: the longer side of a picture in a figure, so that a notebook's file stays small
 
 
 def thumbnail(picture: Image.Image, side: int = THUMBNAIL) -> np.ndarray:
@@ -58,7 +55,7 @@ def thumbnails_along(ax: Axes, pictures: Sequence[Image.Image], place: str = "ab
 
 
 def show_similarity(pictures: Sequence[Image.Image], texts: Sequence[str], cosines: np.ndarray) -> Figure:
-    """A matrix of cosines (N pictures, M texts): texts beside the rows, pictures above the columns."""
+    """A figure of cosines (N pictures, M texts): texts beside the rows, pictures above the columns."""
     import matplotlib.pyplot as plt
 
     fig, ax = plt.subplots(figsize=(11, 0.42 * len(texts) + 1.1), layout="constrained")
@@ -96,7 +93,7 @@ def show_gallery(
 def show_retrieval(
     queries: Sequence[str], pictures: Sequence[Image.Image], cosines: np.ndarray, count: int = 5
 ) -> Figure:
-    """For each text the pictures nearest to it, the best first; `cosines` (M texts, N pictures)."""
+    """A row of pictures for each text, the nearest first; `cosines` (M texts, N pictures)."""
     import matplotlib.pyplot as plt
 
     size = (1.35 * count + 2.2, 1.5 * len(queries))
@@ -143,7 +140,7 @@ def shortened(text: str, width: int = 30, lines: int = 2) -> str:
     """A text on at most so many lines of about so many half-width characters, with an ellipsis if that cuts it."""
     rows, row, used = [], "", 0
     for piece in pieces(text):
-        wide = sum(2 if ord(char) > 0x2E7F else 1 for char in piece)  # Chinese characters are twice as wide
+        wide = sum(2 if is_wide(char) else 1 for char in piece)
         if used + wide > width and row:
             rows, row, used = [*rows, row.strip()], "", 0
         row, used = row + piece, used + wide
@@ -155,13 +152,18 @@ def pieces(text: str) -> list[str]:
     """Pieces between which a line may be broken: after a space, and around every Chinese character."""
     parts = [""]
     for char in text:
-        if ord(char) > 0x2E7F:
+        if is_wide(char):
             parts += [char, ""]
         else:
             parts[-1] += char
             if char == " ":
                 parts.append("")
     return [part for part in parts if part]
+
+
+def is_wide(char: str) -> bool:
+    """True for Chinese characters and their punctuation, which are twice as wide as Latin letters."""
+    return ord(char) > 0x2E7F
 
 
 def use_chinese_fonts() -> str:

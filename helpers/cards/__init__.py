@@ -5,7 +5,7 @@ Read in this order:
     layouts: album leaf, inscription, hanging scroll, round fan.
     text: columns of characters, set and drawn.
     calm: the calmest place of a photograph.
-    contrast: inks that can be read on whatever is under them.
+    contrast: inks that can be read on any ground.
     fonts: brush, serif and sans.
 """
 

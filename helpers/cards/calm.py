@@ -29,7 +29,7 @@ def calmest_place(photo: Image.Image, size: Sequence[int], margin: int, palettes
 
     Args:
         photo: mode RGB, at least as large as `size` plus two margins.
-        palettes: whose inks may be used.
+        palettes: those with the inks that may be used.
     """
     scale = min(1.0, (AREA / (photo.width * photo.height)) ** 0.5)
     small = photo.resize([max(2, round(side * scale)) for side in photo.size], Image.Resampling.BOX, reducing_gap=2)
@@ -67,7 +67,7 @@ def _means(values: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def _inner(length: int, edge: int) -> slice:
-    """All but `edge` places at either end, but at least the middle one."""
+    """A slice of `length` places without `edge` at either end, but at least the middle one."""
     edge = min(edge, (length - 1) // 2)
     return slice(edge, length - edge)
 

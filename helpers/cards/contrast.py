@@ -70,18 +70,18 @@ def contrast_ratio(a: ArrayLike, b: ArrayLike) -> np.ndarray:
 
 
 def palettes(theme: str) -> tuple[Palette, ...]:
-    """Those that a theme leaves to choose from: "light", "dark" or "auto"."""
+    """The palettes of a theme ("light", "dark", or "auto" for both) to choose from."""
     return {"light": (LIGHT,), "dark": (DARK,), "auto": (LIGHT, DARK)}[theme]
 
 
 def paper_palette(photo: Image.Image, theme: str) -> Palette:
-    """For "auto", dark paper for a dark photograph."""
+    """The palette of a theme for paper; "auto" takes dark paper for a dark photograph."""
     dark = np.asarray(photo.convert("L")).mean() < 255 * DARK_PHOTO
     return palettes(theme)[-1 if dark else 0]
 
 
 def place_palette(photo: Image.Image, box: Box, theme: str) -> Palette:
-    """For "auto", the palette that needs the weaker veil over this box."""
+    """The palette of a theme for an inscription; "auto" takes the one that needs the weaker veil over this box."""
     return min(palettes(theme), key=lambda palette: _strength(photo, box, palette).mean())
 
 
@@ -107,6 +107,7 @@ def lay_veil(photo: Image.Image, box: Box, palette: Palette, softness: int) -> I
 
 
 def _luminance(colour: ArrayLike) -> np.ndarray:
+    """Relative luminance, 0 to 1, of sRGB colours: (..., 3) -> (...)."""
     channel = np.asarray(colour, np.float64) / 255
     linear = np.where(channel <= 0.03928, channel / 12.92, ((channel + 0.055) / 1.055) ** 2.4)
     return linear @ np.array([0.2126, 0.7152, 0.0722])

@@ -34,7 +34,7 @@ class Sheet:
     """A card before the ink: everything that is needed to write on it, or to check it."""
 
     ground: Image.Image  # RGB
-    photo: Box  # of the photograph
+    photo: Box  # the photograph's
     block: Block
     at: tuple[int, int]  # the block's upper left corner
     palette: Palette
@@ -201,7 +201,7 @@ LAYOUTS: dict[str, Callable[[Image.Image, CardText, str], Sheet]] = {
 
 
 def fitting_layout(photo: Image.Image, text: CardText, theme: str) -> str:
-    """The layout that suits a photograph.
+    """The name of the layout that fits a photograph best.
 
     Room to write on decides first: a photograph no longer than three times its width, with a calm place, is inscribed,
     as a painter would do. Otherwise its shape decides: a tall one is hung as a scroll, a nearly square one loses least

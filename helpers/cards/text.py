@@ -15,8 +15,8 @@ from helpers.cards.fonts import BRUSH, SANS, SERIF
 
 BRUSH_FIRST, SERIF_FIRST = (BRUSH, SERIF, SANS), (SERIF, BRUSH, SANS)
 SUPERSAMPLE = 4  # text is drawn this much larger and averaged down: strokes stay sharp at any position
-TITLE = 0.6  # of the poem's character height
-ROW, COLUMN = 1.2, 1.8  # from one character, or column, to the next, in character heights
+TITLE = 0.6  # height of a title's character, in character heights of the poem
+ROW, COLUMN = 1.2, 1.8  # distance of characters in a column, and of columns, in character heights
 STAND_IN = 0.92  # a printed face fills its square better than the brush that it stands in for
 
 # Without a shaping library the vertical forms of punctuation are chosen here.
@@ -64,7 +64,7 @@ class Block:
 
     width: int
     height: int
-    size: float  # a character of the poem
+    size: float  # side of a character of the poem
     title: tuple[Glyph, ...]
     poem: tuple[Glyph, ...]
     seal_box: tuple[float, float, float, float] | None

@@ -4,7 +4,7 @@ A notebook calls `check_recall(recall)` right below the empty function, so that 
 top to bottom.
 
 Read in this order:
-    exercise: what a check is made of.
+    exercise: the parts of a check.
     clip, chinese_clip, poems, pipeline: the exercises of notebooks 01 to 04.
 """
 

@@ -26,7 +26,7 @@ def exercise(title: str) -> Callable[[Callable], Callable[[Callable], None]]:
                 examine(fn)
             except NotYet as hint:
                 print(f"{title}: not yet. {hint}")
-            except Exception as error:  # whatever the reader's code does, the notebook goes on
+            except Exception as error:  # the notebook goes on after any error in the reader's code
                 print(f"{title}: not yet. It raised {type(error).__name__}: {error}")
             else:
                 print(f"{title}: ok")

@@ -11,7 +11,7 @@ Read in this order:
     web_pairs: lists of pairs with the addresses of their pictures.
     fetch: one file from the web, with bounds on time and size.
     download: the pictures of such a list.
-    filtering: which of the pairs are worth learning from.
+    filtering: the pairs that are worth learning from.
 """
 
 import lazy_loader

@@ -42,7 +42,7 @@ def _csv_rows(path: Path) -> Iterable[tuple[str, str]]:
     delimiter = "|" if "|" in text.partition("\n")[0] else ","
     rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter)  # splitlines would cut captions at odd spaces
     columns = [column.strip() for column in next(rows)]
-    named = {"filename", "text"} <= set(columns)  # as download-images and filter-pairs have them
+    named = {"filename", "text"} <= set(columns)  # the columns of download-images and filter-pairs
     name, caption = (columns.index("filename"), columns.index("text")) if named else (0, -1)
     for row in rows:
         if len(row) == len(columns) > 1:  # the well-known csv of Flickr30k has one row with a column missing
@@ -53,7 +53,7 @@ def read_split_list(path: str | Path) -> dict[str, str]:
     """Picture name -> "train", "val" or "test".
 
     Reads Karpathy's json (`{"images": [{"filename": ..., "split": ...}]}`) and csv files with the columns filename
-    and split. What is called "restval" there trains.
+    and split. Karpathy's "restval" counts as "train".
     """
     text = Path(path).read_text(encoding="utf-8-sig")
     if Path(path).suffix == ".json":

@@ -28,7 +28,7 @@ SPLITS = ("train", "val", "test")
 
 
 class LazyPictures(Sequence[Image.Image]):
-    """Pictures that come into being when they are asked for."""
+    """Pictures that are loaded one by one, each when it is asked for."""
 
     def __init__(self, count: int, load: Callable[[int], Image.Image]) -> None:
         self.count = count
@@ -104,7 +104,7 @@ def load_captions(source: str | Path, split: str, split_list: str | Path | None 
             val.parquet and test.parquet; a folder with pictures and captions.csv or a file of the form of
             Flickr30k's results_20130124.token; or the hub id of a set like lmms-lab/flickr30k.
         split: "train", "val" or "test".
-        split_list: a file that says which picture is in which split; see `read_split_list`. Without it, a folder is
+        split_list: a file of pictures and their splits; see `read_split_list`. Without it, a folder is
             split by a hash of the file names, and the hub's Flickr30k by Karpathy's list, which is downloaded.
 
     Raises:
@@ -127,7 +127,7 @@ def load_captions(source: str | Path, split: str, split_list: str | Path | None 
 
 
 def drawn_landscapes(split: str, count: int | None = None, size: int = 256, seed: int = 0) -> CaptionData:
-    """The mini set: painted landscapes and what they show; val and test combine what train never does."""
+    """The mini set: painted landscapes with captions; val and test combine what train never does."""
     scenes = sample_scenes(split, count or DRAWN_COUNTS[split], seed)
     return CaptionData(
         pictures=LazyPictures(len(scenes), lambda i: paint(scenes[i], size)),
@@ -141,7 +141,7 @@ def drawn_landscapes(split: str, count: int | None = None, size: int = 256, seed
 def read_parquet(path: Path, split: str = "train", split_list: str | Path | None = None) -> CaptionData:
     """A parquet file with the columns image, caption (a list), filename and perhaps caption_zh.
 
-    All of it, or what `split_list` says is of the split.
+    All of it, or the part that `split_list` gives to the split.
     """
     from datasets import Dataset  # memory-maps sets that are larger than the memory; slow to import
 
@@ -192,7 +192,7 @@ def read_folder(folder: Path, split: str, split_list: str | Path | None = None) 
 
     Captions stand in captions.csv (`image,caption`, `image,comment_number,comment`, with a comma or a bar, or
     `text,url,filename` as `filter-pairs` writes it) or in a file of the original form of Flickr8k and Flickr30k,
-    `*.token`: `1000092795.jpg#0<tab>Two young guys ...`. What is mostly in Chinese characters is a Chinese caption.
+    `*.token`: `1000092795.jpg#0<tab>Two young guys ...`. A caption mostly in Chinese characters is a Chinese one.
     """
     captions = read_caption_file(folder)
     place = folder / "images" if (folder / "images").is_dir() else folder

@@ -18,7 +18,7 @@ from helpers.storage import cache_folder, digest, whole_file
 
 
 class PixelArray(Sequence[Image.Image]):
-    """An array of bytes (N, S, S, 3), seen as pictures."""
+    """Pictures in an array `pixels` of bytes (N, S, S, 3)."""
 
     def __init__(self, pixels: np.ndarray) -> None:
         self.pixels = pixels

@@ -27,7 +27,7 @@ FAILURES, UNFINISHED = "failures.csv", ".unfinished"  # in the folder of the pic
 class Counts(NamedTuple):
     there: int  # pictures that earlier runs had fetched
     downloaded: int
-    failed: int  # pictures, and rows that name one in a way that cannot be
+    failed: int  # pictures, and rows with an impossible name of one
 
 
 class Outcome(NamedTuple):
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
 
 
 def download_images(source: Path, folder: Path, limits: Limits, workers: int = 16) -> Counts:
-    """Fetch what is missing in `folder`; its failures.csv (filename,url,reason) then says what could not be had.
+    """Fetch the pictures that `folder` lacks; its failures.csv (filename,url,reason) then lists those without success.
 
     Args:
         source: a csv with the columns text, url, filename and perhaps sha256 (of the file, in hexadecimal).
@@ -52,8 +52,8 @@ def download_images(source: Path, folder: Path, limits: Limits, workers: int = 1
     pairs = PairFile(source)
     wanted = {pair.filename for pair in pairs}
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder / UNFINISHED, ignore_errors=True)  # of a run that was killed
-    (folder / FAILURES).unlink(missing_ok=True)  # of an earlier run: this one will say what fails now
+    shutil.rmtree(folder / UNFINISHED, ignore_errors=True)  # left by a run that was killed
+    (folder / FAILURES).unlink(missing_ok=True)  # an earlier run's list: this run writes its own
     there = wanted & set(os.listdir(folder))
     print(f"{len(there):,} of {len(wanted):,} pictures are there already", file=sys.stderr)
 
@@ -74,7 +74,7 @@ def download_images(source: Path, folder: Path, limits: Limits, workers: int = 1
 
 class Job(NamedTuple):
     pair: WebPair
-    fault: str | None  # why there is nothing to fetch for this row
+    fault: str | None  # the reason not to fetch this row's picture
 
 
 def to_fetch(pairs: Iterable[WebPair], there: set[str]) -> Iterator[Job]:

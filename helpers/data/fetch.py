@@ -21,16 +21,16 @@ MAX_REDIRECTS = 5
 MAX_PAUSE = 30  # seconds, whatever a server asks for in Retry-After
 CHUNK = 1 << 16  # bytes
 USER_AGENT = f"image-to-poem/0.1 (+{REPOSITORY})"
-RETRIED = {429, 500, 502, 503, 504}  # status codes that may be gone the next time
+RETRIED_STATUSES = {429, 500, 502, 503, 504}  # they may be gone the next time
 _ERRORS = (requests.RequestException, HTTPError, ValueError)  # odd addresses raise the latter two
 
 
 class Failure(Exception):
-    """Why a file could not be had, in one short line."""
+    """A file could not be had; the message is the reason, in one short line."""
 
 
 class TemporaryFailure(Failure):
-    """Why not now; `pause` seconds later it may work."""
+    """A failure that may be gone in `pause` seconds."""
 
     def __init__(self, reason: str, pause: float = 0) -> None:
         super().__init__(reason)
@@ -41,13 +41,13 @@ class TemporaryFailure(Failure):
 class Limits:
     timeout: float = 10  # seconds to connect, and to wait for the next byte
     deadline: float = 60  # seconds for a file, with all its retries (but for headers that come byte by byte)
-    retries: int = 3  # after a time-out, a lost connection, a body cut off, or a status code of RETRIED
+    retries: int = 3  # after a time-out, a lost connection, a body cut off, or a status code of RETRIED_STATUSES
     back_off: float = 0.5  # seconds before the first retry, then twice as long each time
     max_bytes: int = 50_000_000  # a picture; more is a film or a trap
 
 
 def fetch_file(url: str, path: Path, limits: Limits) -> None:
-    """Write what is at `url` to `path`; raises Failure, and then `path` may hold a part of it.
+    """Write the file at `url` to `path`; raises Failure, and then `path` may hold a part of it.
 
     The retries are ours, not urllib3's: those are over before requests reads the body, and know no deadline.
     """
@@ -85,7 +85,7 @@ def _receive(url: str, path: Path, limits: Limits, end: float) -> None:
 def _check_status(response: requests.Response) -> None:
     code = response.status_code
     status = f"{code} {responses.get(code, '')}".strip()
-    if code in RETRIED:
+    if code in RETRIED_STATUSES:
         raise TemporaryFailure(status, _asked_pause(response.headers.get("Retry-After", "0")))
     if not 200 <= code < 300:
         raise Failure(status)
@@ -101,7 +101,7 @@ def _asked_pause(header: str) -> float:
 
 def _failure(error: Exception, limits: Limits) -> Failure:
     """An error of requests, in words for a reader."""
-    cause = error.args[0] if error.args else error  # of urllib3
+    cause = error.args[0] if error.args else error  # an error of urllib3
     cause = getattr(cause, "reason", cause)
     if isinstance(error, requests.TooManyRedirects):
         return Failure("too many redirects")

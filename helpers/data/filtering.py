@@ -25,12 +25,13 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from helpers.characters import is_han
+from helpers.characters import is_han, mostly
 from helpers.config import BATCH_SIZE
 from helpers.data.photos import ImageError, load_image
 from helpers.data.web_pairs import PairFile, write_rows
 from helpers.storage import cached, digest
 
+ALPHABETS = {"zh": is_han, "en": str.isascii, "any": str.isalpha}  # tests for a letter of each language
 _URL = re.compile(r"https?:|www\.|[a-z0-9-]\.(?:com|cn|net|org)(?![a-z0-9])", re.IGNORECASE)
 _CODE = re.compile(r"[a-z_.#/-]*\d[\w.#/-]*", re.IGNORECASE | re.ASCII)  # 13800000000, IMG_2041.jpg
 
@@ -57,24 +58,22 @@ class Rules:
     max_repeats: int = 10  # pictures with the same text, and texts with the same picture
 
     def text_fault(self, text: str) -> str:
-        """Why this is no caption; "" if it may be one."""
+        """The reason against a text as a caption; "" if there is none."""
         text = unicodedata.normalize("NFKC", text)  # full-width letters and digits count like the others
-        letters = [char for char in text if char.isalpha()]
         if len(text) < self.min_chars:
             return "text too short"
         if len(text) > self.max_chars:
             return "text too long"
         if _URL.search(text):
             return "text with a url"
-        if not letters or 2 * sum(map(len, _CODE.findall(text))) > len("".join(text.split())):
+        if not any(map(str.isalpha, text)) or 2 * sum(map(len, _CODE.findall(text))) > len("".join(text.split())):
             return "text of digits or codes"
-        own = {"zh": is_han, "en": str.isascii, "any": str.isalpha}[self.language]
-        if 2 * sum(map(own, letters)) < len(letters):
+        if not mostly(text, ALPHABETS[self.language]):
             return f"text not in {self.language}"
         return ""
 
     def picture_fault(self, picture: Image.Image) -> str:
-        """Why this is no picture to learn from; "" if it may be one."""
+        """The reason against a picture to learn from; "" if there is none."""
         short, long = sorted(picture.size)
         if long > self.max_aspect * short:
             return "picture too elongated"
@@ -137,8 +136,8 @@ class PictureFile(NamedTuple):
     """A picture file, decoded and judged."""
 
     fault: str  # "": none
-    digest: bytes = b""  # of the file
-    picture: Image.Image | None = None  # if it is asked for
+    digest: bytes = b""  # SHA-256 of the file's bytes
+    picture: Image.Image | None = None  # the decoded picture, on request
 
 
 def read_picture_file(folder: Path, rules: Rules, keep: bool, name: str) -> PictureFile:
@@ -158,13 +157,14 @@ class Sieve:
     """N pairs of which the worse ones are rejected, step by step; a step does not see what an earlier one rejected."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
-        self.pairs = pairs  # text, name of the picture
+        self.pairs = pairs  # (text, name of the picture) each
         self.texts = [text for text, _ in pairs]
-        self.reasons = [""] * len(pairs)  # why a pair is rejected; "": it is not
-        self.digests = [b""] * len(pairs)  # of the picture files
+        self.reasons = [""] * len(pairs)  # against each pair; "": none, it stays
+        self.digests = [b""] * len(pairs)  # SHA-256 of each pair's picture file
         self.cosines = np.zeros(len(pairs), dtype=np.float32)
 
-    def left(self) -> list[int]:
+    def remaining(self) -> list[int]:
+        """The numbers of the pairs that are not rejected."""
         return [i for i, reason in enumerate(self.reasons) if not reason]
 
     def reject_texts(self, rules: Rules) -> None:
@@ -173,24 +173,24 @@ class Sieve:
     def reject_pictures(self, folder: Path, rules: Rules, encoder: Encoder | None, batch_size: int) -> None:
         """Each file is decoded once, and the cosines of its pairs are computed while it is in memory."""
         pairs_of = defaultdict(list)
-        for i in self.left():
+        for i in self.remaining():
             pairs_of[self.pairs[i][1]].append(i)
         read = partial(read_picture_file, folder, rules, encoder is not None)
         names, progress = iter(pairs_of), tqdm(total=len(pairs_of), desc="look", unit="picture")
         with ThreadPoolExecutor(os.cpu_count()) as pool, progress:
             while block := list(islice(names, batch_size)):
-                files = [(seen, pairs_of[name]) for name, seen in zip(block, pool.map(read, block), strict=True)]
-                for seen, pairs in files:
+                files = list(zip(pool.map(read, block), (pairs_of[name] for name in block), strict=True))
+                for file, pairs in files:
                     for i in pairs:
-                        self.reasons[i], self.digests[i] = seen.fault, seen.digest
-                good = [(seen.picture, pairs) for seen, pairs in files if not seen.fault]
+                        self.reasons[i], self.digests[i] = file.fault, file.digest
+                good = [(file.picture, pairs) for file, pairs in files if not file.fault]
                 if encoder and good:
                     self._measure(encoder, good)
                 progress.update(len(block))
 
     def _measure(self, encoder: Encoder, pictures: Sequence[tuple[Image.Image, list[int]]]) -> None:
         """The cosine of each picture and of the texts that are paired with it, kept for a run that is started again."""
-        rows, pairs = zip(*((row, i) for row, (_, of) in enumerate(pictures) for i in of), strict=True)
+        rows, pairs = zip(*((row, i) for row, (_, own) in enumerate(pictures) for i in own), strict=True)
         texts = [self.texts[i] for i in pairs]  # (M,)
         key = digest([encoder.fingerprint, *(self.digests[i].hex() for i in pairs), *texts])
 
@@ -203,24 +203,26 @@ class Sieve:
     def reject_repeats(self, most: int) -> None:
         """Boilerplate, which stands under many pictures, and placeholders, which stand over many texts."""
         pictures_of, texts_of = defaultdict(set), defaultdict(set)
-        for i in self.left():
+        for i in self.remaining():
             pictures_of[self.texts[i]].add(self.digests[i])
             texts_of[self.digests[i]].add(self.texts[i])
-        for i in self.left():
+        for i in self.remaining():
             if len(pictures_of[self.texts[i]]) > most:
                 self.reasons[i] = f"text of more than {most} pictures"
             elif len(texts_of[self.digests[i]]) > most:
                 self.reasons[i] = f"picture of more than {most} texts"
 
     def reject_duplicates(self) -> None:
+        """Pairs of the same file and the same text, but for the first of them."""
         seen = set()
-        for i in self.left():
+        for i in self.remaining():
             pair = (self.digests[i], self.texts[i])
             if pair in seen:
                 self.reasons[i] = "the same as an earlier pair"
             seen.add(pair)
 
     def reject_lowest(self, share: float) -> None:
-        left = self.left()
-        for i in sorted(left, key=lambda i: self.cosines[i])[: round(share * len(left))]:
+        """The share (0 to 1) of the remaining pairs with the lowest cosines."""
+        remaining = self.remaining()
+        for i in sorted(remaining, key=lambda i: self.cosines[i])[: round(share * len(remaining))]:
             self.reasons[i] = "picture and text far apart"

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-MAX_PIXELS = 120_000_000  # as the header states them: a 108-megapixel telephone passes, a bomb does not
+MAX_PIXELS = 120_000_000  # by the header: a 108-megapixel telephone passes, a bomb does not
 MAX_SIDE = 1600  # pixels; nothing downstream needs more
 MIN_SIDE = 16  # pixels, after scaling to MAX_SIDE: below that there is nothing to see
 
 # Only raster formats: Pillow would otherwise also hand PostScript to an interpreter.
-SUFFIXES_OF = {
+FORMAT_SUFFIXES = {
     "JPEG": (".jpg", ".jpeg"),
     "PNG": (".png",),
     "WebP": (".webp",),
@@ -22,9 +22,9 @@ SUFFIXES_OF = {
     "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"),
 }
-SUFFIXES = tuple(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes)
-_FORMATS = tuple(name.upper() for name in SUFFIXES_OF)  # as Pillow calls them
-_NAMES = " or ".join(", ".join(SUFFIXES_OF).rsplit(", ", 1))
+SUFFIXES = tuple(suffix for suffixes in FORMAT_SUFFIXES.values() for suffix in suffixes)
+_FORMATS = tuple(name.upper() for name in FORMAT_SUFFIXES)  # as Pillow calls them
+_NAMES = " or ".join(", ".join(FORMAT_SUFFIXES).rsplit(", ", 1))
 _REASONS: dict[type[Exception], str] = {
     FileNotFoundError: "there is no such file",
     PermissionError: "no permission to read it",
@@ -44,7 +44,7 @@ def load_image(path: str | os.PathLike[str]) -> Image.Image:
     first frame of an animation, and shrinks the image to at most `MAX_SIDE` pixels on its long side.
 
     Args:
-        path: JPEG, PNG, WebP, BMP, GIF or TIFF; `~` is understood.
+        path: a file in one of the formats above; `~` is understood.
 
     Returns:
         An image of mode RGB, independent of the file.
@@ -93,7 +93,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         # Palette indices and colour keys must not be interpolated.
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     # A JPEG's decoder can skip detail, so that the full image never exists in memory. `thumbnail` asks for
-    # that too, but for a square, which the short side alone may rule out.
+    # that too, but for a square, and the short side alone may rule that out.
     scale = 2 * _scale(image.size)
     image.draft(None, (round(image.width * scale), round(image.height * scale)))
     image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS, reducing_gap=2)
@@ -104,7 +104,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Scale deep greys to 0..255; Pillow's own `convert` would clip them."""
+    """Scale deep greys (H, W) to bytes; Pillow's own `convert` would clip them."""
     grey = np.asarray(image)
     if image.mode.startswith("I;16"):
         eight = grey >> 8

@@ -12,7 +12,7 @@ from helpers.storage import whole_file
 
 
 class WebPair(NamedTuple):
-    """A picture and what is said of it; `row` holds all the columns, the unknown ones too."""
+    """A picture and its text; `row` holds all the columns, the unknown ones too."""
 
     text: str
     url: str
@@ -33,13 +33,13 @@ class PairFile:
         missing = [name for name in ("text", "url", "filename") if name not in self.columns]
         if missing:
             raise ValueError(f"{path}: no column {', '.join(missing)}: the first line must be like text,url,filename")
-        if len(set(self.columns)) < len(self.columns):  # of two columns of one name only the last could be kept
+        if len(set(self.columns)) < len(self.columns):  # a row's dict could keep only the last of them
             raise ValueError(f"{path}: two columns have the same name, or none")
 
     def __iter__(self) -> Iterator[WebPair]:
         with self._rows() as rows:
             for row in rows:
-                # a short row lacks columns, and what a long one has too much stands under None
+                # a short row lacks columns, and a long one has its surplus under None
                 row = {name: row[name] or "" for name in self.columns}
                 yield WebPair(row["text"].strip(), row["url"].strip(), row["filename"].strip(), row)
 

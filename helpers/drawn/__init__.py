@@ -1,10 +1,10 @@
 """The mini set: landscapes that are drawn from a seed, with English and Chinese captions.
 
-A scene is a handful of words; a painter turns it into a picture and a teller into sentences. So notebook 01 has a set
-of pairs that needs no download, and whose truth is known.
+A scene is a handful of words; the painter turns it into a picture, the captions turn it into sentences. So notebook 01
+has a set of pairs that needs no download, and whose truth is known.
 
 Read in this order:
-    scenes: what a scene holds, which scenes there are, and which are kept for the test.
+    scenes: the parts of a scene, all sensible scenes, and their splits.
     captions: sentences about a scene, in both languages.
     painter: a scene becomes a picture, from far to near.
     landscape: sky, mountains, water and weather.

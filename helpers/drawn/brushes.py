@@ -1,4 +1,4 @@
-"""The drawn mini set: how single things are drawn. Each function draws one plant, thing or flock on a canvas.
+"""The drawn mini set: single things. Each function draws one plant, thing or flock on a canvas.
 
 Coordinates and chance as in `helpers.drawn.canvas`.
 """
@@ -195,7 +195,7 @@ def chrysanthemum(canvas: Canvas, rng: np.random.Generator) -> None:
 # --- things: at the right, standing at y = 0.86 or floating there -----------------------------------------------------
 
 GROUND = 0.86
-WATERLINE = 0.87  # of boat and bridge
+WATERLINE = 0.87  # the y of boat and bridge
 
 
 def eave(canvas: Canvas, x: float, y: float, half: float, height: float) -> None:

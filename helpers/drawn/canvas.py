@@ -53,6 +53,7 @@ class Canvas:
         self.draw.polygon(flat, fill=self.seen(colour, opacity, glows=glows))
 
     def line(self, points: np.ndarray, width: float, colour: Colour, opacity: float = 1.0) -> None:
+        """A line through points (n, 2), of one width."""
         flat = (np.asarray(points) * self.side).ravel().tolist()
         self.draw.line(flat, fill=self.seen(colour, opacity), width=max(1, round(width * self.side)), joint="curve")
 
@@ -82,7 +83,10 @@ class Canvas:
         colours: Sequence[Colour],
         opacity: float = 1.0,
     ) -> None:
-        """The shape at each of the places (n, 2), turned by the angles (radians); the colours take turns."""
+        """The shape (corners, 2) at each of the places (n, 2), turned by the angles (radians, one or (n,)).
+
+        `sizes`: one or (n,); the colours take turns.
+        """
         places = np.asarray(places)
         scale = np.broadcast_to(np.asarray(sizes) * self.side, len(places))
         cos, sin = np.cos(angles) * scale, np.sin(angles) * scale
@@ -110,7 +114,7 @@ def curve(*points: tuple[float, float], steps: int = 12) -> np.ndarray:
 
 
 def both_sides(points: np.ndarray, x: float) -> np.ndarray:
-    """An outline, (2 n, 2): the points (n, 2) and, backwards, what a mirror standing at x makes of them."""
+    """An outline, (2 n, 2): the points (n, 2) and, backwards, their mirror images about the vertical at x."""
     return np.concatenate([points, ([2 * x, 0] + points * [-1, 1])[::-1]])
 
 

@@ -1,6 +1,6 @@
-"""The drawn mini set: how people tell of a scene, in English and in Chinese; five captions each, as Flickr30k has.
+"""The drawn mini set: captions of a scene, in English and in Chinese; five each, as Flickr30k has.
 
-A form of sentence makes a caption of a scene in which what is left out is "", picking among synonyms.
+A form of sentence makes a caption of a scene, picking among synonyms; the fields that it leaves out are "".
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def captions_zh(scene: Scene) -> list[str]:
 def _captions(scene: Scene, forms: Sequence[Form]) -> list[str]:
     rng = random.Random(f"{forms[0].__name__} {astuple(scene)}")
     first, second, *others = rng.sample(forms, 5)  # no form of sentence twice
-    given = [name for name in MINOR if getattr(scene, name)]
+    present = [name for name in MINOR if getattr(scene, name)]
     captions = [first(scene, rng.choice), second(scene, rng.choice)]
     for form in others:
-        less = replace(scene, **dict.fromkeys(rng.sample(given, rng.choice((1, 1, 2))), ""))
+        less = replace(scene, **dict.fromkeys(rng.sample(present, rng.choice((1, 1, 2))), ""))
         caption = form(less, rng.choice)
         while caption in captions:  # two forms can meet when much is left out: other synonyms then
             caption = form(less, rng.choice)
@@ -167,7 +167,7 @@ def en_list(phrases: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-ZH = {  # clauses of four characters or so; for the things, what is counted
+ZH = {  # clauses of four characters or so; the things with their measure words
     "willow": ("垂柳依依", "柳丝轻拂", "杨柳低垂"),
     "pine": ("青松挺立", "古松苍劲", "苍松一株"),
     "plum blossom": ("梅花绽放", "一树梅花", "梅枝横斜"),

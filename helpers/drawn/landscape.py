@@ -12,7 +12,7 @@ from helpers.drawn.canvas import LEAF, WHITE, Canvas, Colour, curve
 from helpers.drawn.palette import HORIZON, Palette, blend, chance, smooth
 from helpers.drawn.scenes import Scene
 
-AFLOAT = ("boat", "bridge")  # mirrored in the water; all else stands on the ground
+AFLOAT = ("boat", "bridge")  # mirrored in the water; all other things stand on the ground
 
 
 def land(canvas: Canvas, scene: Scene, palette: Palette) -> None:
@@ -40,6 +40,7 @@ def tents(rng: np.random.Generator, centres: Sequence[float], heights: Sequence[
 
 
 def mountains(rng: np.random.Generator) -> list[np.ndarray]:
+    """Three ridges of pointed peaks, (121,) each."""
     far = tents(rng, rng.uniform(0, 0.06, 5) + np.arange(5) * 0.22, rng.uniform(0.22, 0.33, 5), 0.26)
     middle = tents(rng, rng.uniform(0.0, 0.12, 4) + np.arange(4) * 0.28, rng.uniform(0.2, 0.36, 4), 0.22)
     near = tents(rng, rng.uniform(0.0, 0.2, 3) + np.arange(3) * 0.38, rng.uniform(0.1, 0.2, 3), 0.22)
@@ -47,6 +48,8 @@ def mountains(rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def hills(rng: np.random.Generator) -> list[np.ndarray]:
+    """Three rolling ridges, (121,) each."""
+
     def rolling(height: float, waves: float) -> np.ndarray:
         turns = rng.uniform(0, 2 * np.pi, 2)
         return height * (1 + 0.5 * np.sin(waves * X + turns[0]) + 0.2 * np.sin(2.3 * waves * X + turns[1]))
@@ -55,6 +58,7 @@ def hills(rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def cliff(rng: np.random.Generator) -> list[np.ndarray]:
+    """Low peaks and a cliff that rises to the right, (121,) each."""
     far = tents(rng, [0.1, 0.4], rng.uniform(0.08, 0.13, 2), 0.3)
     edge = rng.uniform(0.55, 0.6)
     steps = np.interp(X, [edge, edge + 0.03, edge + 0.1, edge + 0.12, edge + 0.18, 1], [0, 0.2, 0.24, 0.4, 0.46, 0.5])
@@ -62,6 +66,7 @@ def cliff(rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def peak(rng: np.random.Generator) -> list[np.ndarray]:
+    """One high peak and low ones before it, (121,) each."""
     low = tents(rng, [0.0, 0.35, 0.95], rng.uniform(0.05, 0.09, 3), 0.4)
     high = tents(rng, [rng.uniform(0.62, 0.7)], [rng.uniform(0.42, 0.47)], 0.27)
     return [high, low]
@@ -71,7 +76,7 @@ LANDS = {"mountains": mountains, "hills": hills, "cliff": cliff, "peak": peak}
 
 
 def wash(canvas: Canvas, crest: np.ndarray, colour: Colour, veil: Colour) -> None:
-    """Fill below the crest, strong at the top and pale as the veil at the horizon."""
+    """Fill below the crest (121,), strong at the top and pale as the veil at the horizon."""
     side = canvas.side
     top, bottom = int(crest.min() * side), int((HORIZON + 0.02) * side)
     outline = np.stack([X * 1.02 * side, crest * side - top], 1).ravel().tolist()
@@ -84,7 +89,7 @@ def wash(canvas: Canvas, crest: np.ndarray, colour: Colour, veil: Colour) -> Non
 
 
 def wrinkles(canvas: Canvas, rng: np.random.Generator, crest: np.ndarray, colour: Colour, steep: bool) -> None:
-    """Dry strokes down from the crest, as rock is drawn in ink."""
+    """Dry strokes down from the crest (121,), as rock is drawn in ink."""
     index = rng.integers(2, len(X) - 2, 60)
     heights = HORIZON - crest[index]
     places = np.stack([X[index], crest[index] + rng.uniform(0.02, 0.35, 60) * heights], axis=1)
@@ -95,6 +100,7 @@ def wrinkles(canvas: Canvas, rng: np.random.Generator, crest: np.ndarray, colour
 
 
 def snow_cap(canvas: Canvas, rng: np.random.Generator, crest: np.ndarray) -> None:
+    """Snow of uneven depth below the crest (121,)."""
     depth = (HORIZON - crest) * np.interp(rng.random(121), [0, 1], [0.12, 0.5])
     canvas.shape(np.concatenate([np.stack([X, crest], 1), np.stack([X, crest + depth], 1)[::-1]]), WHITE, 0.85)
 

@@ -1,6 +1,6 @@
-"""The drawn mini set, second half: a scene painted in the manner of Chinese ink and colour.
+"""The drawn mini set: a scene painted in the manner of Chinese ink and colour.
 
-From far to near: sky, sun or moon, ridges, water, what falls between, plant and thing, birds, rain or snow, paper.
+From far to near: sky, sun or moon, ridges, water, mist, banks, thing, plant, birds, rain or snow, paper.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The drawn mini set: the colours of each light and weather, and what all painters of a scene share."""
+"""The drawn mini set: the colours of each light and weather, and the helpers that its painters share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Palette:
     ground: Colour
     water: Colour
     veil: Colour  # mist and distance
-    kept: tuple[float, float, float]  # of the colours of near things: see Canvas
+    kept: tuple[float, float, float]  # the light on near things, with `added`: see Canvas
     added: tuple[float, float, float]
 
 
@@ -48,7 +48,7 @@ PALETTES = {
         (0.62, 0.64, 0.76), (6, 10, 24),
     ),
 }  # fmt: skip
-GREYS = {"mist": 0.2, "rain": 0.6, "snow": 0.65}  # how grey the distance is: 0 to 1
+GREYS = {"mist": 0.2, "rain": 0.6, "snow": 0.65}  # the share of grey in the distance, 0 to 1
 
 
 def weathered(palette: Palette, weather: str) -> Palette:

@@ -1,8 +1,8 @@
-"""The drawn mini set: what a scene holds, and which scenes there are.
+"""The drawn mini set: the parts of a scene, and all sensible scenes.
 
-`drawn.captions` tells of them and `drawn.painter` paints them. Some pairs of plant and thing are kept for
-validation, others for the test: a model that finds the willow beside the pagoda there has put together what it has
-only ever seen apart.
+`helpers.drawn.captions` describes them and `helpers.drawn.painter` paints them. Some pairs of plant and thing are kept
+for validation, others for the test: a model that finds the willow beside the pagoda there has put together two things
+that it has only ever seen apart.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from itertools import product
 
 @dataclass(frozen=True)
 class Scene:
-    light: str  # of LIGHTS
-    weather: str  # of WEATHERS
-    body: str  # of BODIES; "" where no sun or moon is to be seen
-    land: str  # of LANDS
-    water: str  # of WATERS; "" for a meadow
-    plant: str  # of PLANTS
-    thing: str  # of THINGS
-    bird: str  # of BIRDS; "" for none
-    seed: int  # all that the captions do not tell: positions, sizes, shades
+    light: str  # one of LIGHTS
+    weather: str  # one of WEATHERS
+    body: str  # one of BODIES; "" for no sun or moon
+    land: str  # one of LANDS
+    water: str  # one of WATERS; "" for a meadow
+    plant: str  # one of PLANTS
+    thing: str  # one of THINGS
+    bird: str  # one of BIRDS; "" for none
+    seed: int  # settles all that the captions leave open: positions, sizes, shades
 
 
 LIGHTS = ("dawn", "day", "dusk", "night")
@@ -47,7 +47,7 @@ SKIES = {  # (light, weather): the bodies that can stand there; rain and snow hi
     ("dusk", "mist"): ("sun", ""),
     ("night", "mist"): ("full moon",),
 }
-PLACES = {  # the waters that a plant or thing stands at, where not all will do
+PLACES = {  # the waters at which a plant or thing can stand, if not at all of them
     "lotus": ("river", "lake"),
     "boat": ("river", "lake"),
     "bridge": ("river", "lake"),
@@ -56,7 +56,7 @@ PLACES = {  # the waters that a plant or thing stands at, where not all will do
 }
 NOT_IN_SNOW = {"willow", "lotus", "maple", "chrysanthemum", "swallows"}
 
-# Which split a plant (row) and a thing (column, in the order of THINGS) belong to: . train, v val, t test.
+# The split of each plant (row) and thing (column, in the order of THINGS): . train, v val, t test.
 PAIRS = {
     "willow": "..vt..t.",
     "pine": "v..t...t",
@@ -70,7 +70,7 @@ PAIRS = {
 
 
 def sample_scenes(split: str, count: int, seed: int = 0) -> list[Scene]:
-    """`count` scenes that all tell of something else, in an order that depends on `seed` alone.
+    """`count` scenes no two of which have the same parts, in an order that depends on `seed` alone.
 
     The first 100 of 300 scenes are those that one gets when asking for 100.
 

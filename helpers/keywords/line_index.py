@@ -44,7 +44,7 @@ def calibrated_queries(image_embeds: np.ndarray, reference_embeds: np.ndarray) -
     """Queries (N, D) whose inner product with a line is the line's calibrated score, from (N, D) and (R, D).
 
     A line that resembles every picture says nothing about this one, so its mean cosine with reference pictures r is
-    taken off, as in `helpers.keywords.ranking.calibrated_scores`. The inner product is linear:
+    taken off, as in `helpers.keywords.calibrated_scores`. The inner product is linear:
     cos(image, line) - mean over r of cos(r, line) = image . line - mean(r) . line = (image - mean(r)) . line,
     so it is the query that is shifted, and one index serves every set of reference pictures.
     """
@@ -52,10 +52,14 @@ def calibrated_queries(image_embeds: np.ndarray, reference_embeds: np.ndarray) -
 
 
 class LineIndex:
-    """Lines that can be searched by vector; `kind` is the one of KINDS that was built.
+    """Lines that can be searched by vector.
 
-    `centre` (D,) was taken off the lines' vectors; `fingerprint` is that of the encoder that made them
-    (`encoder.fingerprint`): only its pictures can be compared with these lines.
+    Args:
+        index: the vectors (L, D), as FAISS holds them.
+        centre: (D,) float32, was taken off the lines' vectors.
+        kind: the one of KINDS that was built.
+        fingerprint: `encoder.fingerprint` of the model that made the vectors: only its pictures can be compared with
+            these lines.
     """
 
     def __init__(
@@ -94,7 +98,7 @@ class LineIndex:
         return cls.build(lines, encode_lines(encoder, lines), kind, encoder.fingerprint)
 
     def search(self, query_embeds: np.ndarray, k: int) -> list[list[FoundLine]]:
-        """For each query (N, D) its k best lines, best first; all queries are one call.
+        """The k best lines of each query (N, D), best first; all queries are one call.
 
         There are fewer than k if there are fewer lines, or (ivf) fewer in the cells that are searched. Raises
         ValueError for k < 1 or queries of another dimension than the lines.

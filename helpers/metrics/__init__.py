@@ -4,7 +4,7 @@ Read in this order:
     retrieval: recall@k, chance, average precision.
     hubness: hubs among neighbours, and three corrections.
     poems: rules kept, keywords used, variety.
-    copies: what of a poem stands word for word in the training poems.
+    copies: the parts of a poem that stand word for word in the training poems.
     ngram: a trigram, beside which a perplexity can be read.
 """
 

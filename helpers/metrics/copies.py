@@ -1,4 +1,4 @@
-"""Does it copy? What of a poem stands, word for word, in the poems a model was trained on."""
+"""Copies: the parts of a poem that stand, word for word, in the poems a model was trained on."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Radovanović et al. 2010, "Hubs in Space", JMLR 11, section 4: in many dimensions a few points are among the nearest of
 very many others. The corrections here look at a bank of queries that are not the ones being answered, training captions
-say, and take from each item what it scores with everybody (Bogolin et al. 2022, "Cross Modal Retrieval with Querybank
+say, and take from each item its score with everybody (Bogolin et al. 2022, "Cross Modal Retrieval with Querybank
 Normalisation", section 3).
 """
 

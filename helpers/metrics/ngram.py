@@ -1,4 +1,4 @@
-"""A trigram of characters: what a perplexity is worth shows beside a model that only counts.
+"""A trigram of characters: a model that only counts, beside which a perplexity can be read.
 
 Interpolated as by Witten and Bell (1991), by NLTK. It reads no keywords.
 """
@@ -29,7 +29,7 @@ class Trigram:
         self.model.fit(everygrams(row, max_len=ORDER) for row in rows)
 
     def perplexity(self, poems: Iterable[Sequence[str]]) -> float:
-        """Per Han character: what the ends of lines cost is counted in, they themselves are not."""
+        """Perplexity per Han character: the bits include the ends of lines, the number of characters does not."""
         poems = list(poems)
         bits = -sum(sum(self._scores(line_tokens(poem))) for poem in poems)
         return 2 ** (bits / sum(len("".join(poem)) for poem in poems))

@@ -1,14 +1,10 @@
-"""The figures: retrieval, ranking of words, and what a set of poems is like. Plain functions on arrays and strings."""
+"""Figures for retrieval and for the ranking of words: recall@k, chance, average precision. Functions on arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    pass
 
 
 def recall_at_k(
@@ -29,7 +25,10 @@ def recall_at_k(
 
 
 def _text_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, block: int = 1024) -> Iterator[np.ndarray]:
-    """The number of pictures better than the right one, a block of texts at a time: 30,000 x 150,000 fit no memory."""
+    """The number of pictures better than the right one: images (N, D), texts (M, D), owners (M,) -> blocks of (M,).
+
+    A block of texts at a time, since 30,000 x 150,000 scores fit no memory.
+    """
     for start in range(0, len(texts), block):
         own = owners[start : start + block]  # (b,)
         scores = texts[start : start + block] @ images.T  # (b, D) @ (D, N) -> (b, N)
@@ -37,7 +36,7 @@ def _text_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, block
 
 
 def _image_ranks(images: np.ndarray, texts: np.ndarray, owners: np.ndarray, block: int = 256) -> Iterator[np.ndarray]:
-    """The number of others' texts better than the best own one, a block of pictures at a time."""
+    """The number of others' texts better than the best own one: (N, D), (M, D), (M,) -> blocks of (N,)."""
     for start in range(0, len(images), block):
         scores = images[start : start + block] @ texts.T  # (b, D) @ (D, M) -> (b, M)
         yield _ranks(scores, owners == np.arange(start, start + len(scores))[:, None])
@@ -52,7 +51,7 @@ def _ranks(scores: np.ndarray, own: np.ndarray) -> np.ndarray:
 def recall_of_scores(scores: np.ndarray, relevant: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> dict[int, float]:
     """Recall@k in per cent of any scores (Q, N): the share of queries with a `relevant` (Q, N) item among the k best.
 
-    For scores that are no product of embeddings, as those of `metrics.hubness`; ranks count as in `recall_at_k`.
+    For scores that are no product of embeddings, as those of `helpers.metrics.hubness`; ranks as in `recall_at_k`.
     """
     ranks = _ranks(scores, relevant)  # (Q,)
     return {k: 100 * float((ranks < k).mean()) for k in ks}
@@ -73,7 +72,7 @@ def chance_recall(owners: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> dict[st
 
 
 def average_precision(ranked_hits: Sequence[bool]) -> float:
-    """Mean of the precisions at each hit, best rank first; 0 without a hit (Manning et al. 2008, section 8.4)."""
+    """Mean of the precisions at each hit of a ranking (N,), best first; 0 without a hit (Manning et al. 2008, 8.4)."""
     hits = np.asarray(ranked_hits, dtype=float)
     precision = hits.cumsum() / np.arange(1, len(hits) + 1)
     return float((precision * hits).sum() / max(hits.sum(), 1))

@@ -5,9 +5,9 @@ are written one after another, all candidates of all keyword sets in one batch.
 
 Read in this order:
     corpus: quatrains of THU-CCPC and of chinese-poetry.
-    words: what a poem's keywords can be.
+    words: the words of a poem, its possible keywords.
     splits: poems that are too much alike stay on one side.
-    next_line: what the T5 reads and writes, as text and as ids.
+    next_line: the T5's input and output, as text and as ids.
     training: fine-tuning, with the library's Trainer.
     drafts: poems in progress.
     decoding: ways to choose the next token.

@@ -30,12 +30,13 @@ def contrastive_search(
     alpha: float = 0.5,
     **model_kwargs: object,
 ) -> GenerateEncoderDecoderOutput:
-    """A likely token that does not resemble what is written: (1 - alpha) p - alpha max cosine (Su et al. 2022, eq. 5).
+    """A likely token that does not resemble the text so far: (1 - alpha) p - alpha max cosine (Su et al. 2022, eq. 5).
 
-    Of the `k` most likely tokens it takes the one for which the decoder's state differs most from the states before.
-    A line is so short that we do without the cache: each step runs the decoder over all of it, (B·k, t + 1).
+    Of the `k` most likely tokens it takes the one for which the decoder's state differs most from the states before:
+    input_ids (B, 1) -> sequences (B, T), and T - 1 times logits (B, V). A line is so short that we do without the
+    cache: each step runs the decoder over all of it, (B·k, t + 1).
     """
-    # Not in the signature: what stands there `generate` keeps from the encoder, which would read without its mask.
+    # Not in the signature: `generate` keeps named arguments from the encoder, which would then read without its mask.
     encoder_outputs, attention_mask = model_kwargs["encoder_outputs"], model_kwargs["attention_mask"]
     done = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
     states = encoder_outputs.last_hidden_state.repeat_interleave(k, 0)  # (B·k, S, D)
@@ -67,7 +68,7 @@ def _sampling(**options: object) -> Decoding:
     return MappingProxyType({"do_sample": True, "top_k": 0, **options})  # top_k 0: generate's own 50 is in the way
 
 
-# How the pipeline writes: min-p (Nguyen et al. 2025), which needs no sorting of the vocabulary at each step.
+# The pipeline's choice: min-p (Nguyen et al. 2025), which needs no sorting of the vocabulary at each step.
 MIN_P = _sampling(temperature=0.8, min_p=0.05)
 STRATEGIES: Mapping[str, Decoding] = MappingProxyType(
     {
@@ -85,7 +86,7 @@ STRATEGIES: Mapping[str, Decoding] = MappingProxyType(
 )
 
 
-MOST_TOKENS = 32  # in a line
+MOST_TOKENS = 32  # a line has at most
 
 
 class RowSampling:
@@ -120,10 +121,13 @@ def sample_rows(
     draws: Tensor,
     **model_kwargs: object,
 ) -> GenerateEncoderDecoderOutput:
-    """The loop of `generate` for an encoder-decoder model with a cache, of at most T steps; `draws` (B, T)."""
+    """The loop of `generate` for an encoder-decoder model with a cache, of at most T steps.
+
+    input_ids (B, 1), draws (B, T) in [0, 1) -> sequences (B, t + 1), and t times logits (B, V).
+    """
     done = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
     draws = draws.to(input_ids.device)
-    # Not in the signature: what stands there `generate` keeps from the encoder, which would read without its mask.
+    # Not in the signature: `generate` keeps named arguments from the encoder, which would then read without its mask.
     memory = {name: model_kwargs[name] for name in ("encoder_outputs", "attention_mask", "past_key_values")}
     raw: list[Tensor] = []
     while not done.all():
@@ -137,7 +141,7 @@ def sample_rows(
 
 
 def inverse_transform(p: Tensor, u: Tensor) -> Tensor:
-    """For each row the entry at which the cumulated probability passes u: (B, V), (B,) -> (B,), none of p = 0."""
+    """The entry of each row at which the cumulated probability passes u: p (B, V), u (B,) -> (B,), none of p = 0."""
     passed = p.cumsum(-1)  # (B, V)
     total = passed[:, -1:]
     level = torch.minimum(u[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))

@@ -18,20 +18,20 @@ IGNORED = -100  # the label that cross-entropy skips: padding must not count in 
 
 
 def source_text(keywords: Sequence[str], lines: Sequence[str]) -> str:
-    """`关键词:k1 k2 k3` + EOS + the lines so far, each + EOS: what the encoder reads."""
+    """`关键词:k1 k2 k3` + EOS + the lines so far, each + EOS: the encoder's input."""
     return KEYWORD_PREFIX + " ".join(keywords) + EOS + "".join(line + EOS for line in lines)
 
 
 def target_text(line: str) -> str:
-    """The next line + EOS: what the decoder learns to write."""
+    """The next line + EOS: the decoder's target."""
     return line + EOS
 
 
 def line_pairs(poems: Iterable[Quatrain], counts: Counter[str], seed: int = 0) -> Iterator[tuple[str, str]]:
     """(source, target) of all four lines of each poem.
 
-    A poem without keywords of its own gets words of its lines, drawn anew for every line (`keywords_or_part`, for which
-    `counts` says what is a word).
+    A poem without keywords of its own gets words of its lines, drawn anew for every line (`keywords_or_part`, which
+    takes the frequent candidates of `counts` for words).
     """
     rng = random.Random(seed)
     for poem in poems:

@@ -1,6 +1,6 @@
 """Fine-tuning a T5 to write the next line of a quatrain, with the library's Seq2SeqTrainer.
 
-The Trainer knows about devices, number formats, accumulation, schedules, checkpoints and early stopping. What is here
+The Trainer knows about devices, number formats, accumulation, schedules, checkpoints and early stopping. This file
 chooses among these, and sees to it that a run which was killed goes on from a checkpoint that is whole.
 """
 
@@ -86,7 +86,7 @@ def fine_tune_t5(
 def training_batch(
     model: T5ForConditionalGeneration, pad_token_id: int, items: Sequence[dict[str, list[int]]]
 ) -> dict[str, torch.Tensor]:
-    """A batch of `collate` with the decoder's input: the labels, one place to the right."""
+    """A batch of `collate`, (B, S) and (B, T), with decoder_input_ids (B, T): the labels, one place to the right."""
     batch = collate(items, pad_token_id)
     return {**batch, "decoder_input_ids": model.prepare_decoder_input_ids_from_labels(batch["labels"])}
 
@@ -94,7 +94,9 @@ def training_batch(
 def mean_over_tokens(
     outputs: Seq2SeqLMOutput, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
 ) -> torch.Tensor:
-    """Cross-entropy over the targets' tokens, whose number is that of all batches of a step.
+    """Mean cross-entropy (a scalar) over the targets' tokens: logits (B, T, V), labels (B, T).
+
+    `num_items_in_batch` is the number of tokens in all batches of a step.
 
     T5 takes the mean of each batch, and the Trainer takes it for a share of the step: accumulated over four batches,
     its gradient would be four times too large.

@@ -1,4 +1,4 @@
-"""The words inside a poem: what its keywords can be, where a corpus gives none."""
+"""The words inside a poem: its possible keywords, for a corpus that gives none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from helpers.poems.corpus import Quatrain
 
-SINGLE = 0.15  # of the keywords are single characters: CCPC has such keywords too
+SINGLE = 0.15  # the share of keywords cut to one character: CCPC has such keywords too
 
 
 def words_of(line: str) -> list[str]:

@@ -5,7 +5,7 @@ Knows neither pictures nor any one model: every constraint works with any tokeni
 Read in this order:
     rhymes: tones and rhyme groups of a character (平水韵).
     check: a poem judged: form, rhyme, order of tones, repeated characters.
-    rules: may a word stand here, in a line that is still being written?
+    rules: the same for a line that is still being written, asked for whole words.
     vocabulary: a tokenizer's tokens as verse sees them.
     constraint: exact length, rhyme, no character twice.
     tone_constraint: the order of level and oblique tones (平仄).

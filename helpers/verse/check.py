@@ -29,7 +29,7 @@ ANY = "？"  # a place at which any character may stand
 
 
 def tone_pattern(line: str) -> str:
-    """Of 千里江陵一日还 "平仄平平仄仄平"; 中 stands for characters that can be both, ? for unknown ones."""
+    """The tones of a line: 千里江陵一日还 -> "平仄平平仄仄平"; 中 for a character with both, ? for an unknown one."""
     return "".join("中" if len(found := tones(char)) == 2 else "".join(found) or "?" for char in line)
 
 

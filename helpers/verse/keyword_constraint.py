@@ -70,7 +70,7 @@ class KeywordConstraint(LogitsProcessor):
         rest = "".join(v.texts[i] for i in spelling[begun:])
         allowed = others & self._leaves_room(prompt, line, word)
         allowed[spelling[begun]] = self.rules.admit(earlier, line + rest)
-        # A bare word mark is no character: what can still come before it can still come after it.
+        # A bare word mark is no character: every token that may come now may also come after it.
         return allowed | v.blank if allowed.any() else others
 
     def _leaves_room(self, prompt: int, line: str, word: str) -> Tensor:
@@ -106,6 +106,6 @@ class AcrosticConstraint(LogitsProcessor):
         begun = [any(self.texts[i] for i in row if i < size) for row in input_ids[:, 1:].tolist()]
         wanted = torch.nn.functional.pad(self.wanted, (0, scores.shape[1] - size)).to(device)  # (W,)
         only = scores.masked_fill(~wanted, -torch.inf)
-        # Where all that begin so were forbidden: the character by itself.
+        # A row in which all tokens with this beginning were forbidden gets the character by itself.
         only[only.isneginf().all(1), self.whole] = 0.0
         return torch.where(torch.tensor(begun, device=device)[:, None], scores, only)

@@ -16,7 +16,7 @@ from opencc import OpenCC
 
 from helpers.characters import is_han
 
-# What the table lacks, each with a character that it has and that is read alike (often the older form) ...
+# Characters that the table lacks, each with one that it has and that is read alike (often the older form).
 ALIKE = (
     "溪谿 啼题 沉沈 堤隄 惭蚕 炉卢 馀余 樽尊 葱聪 粗麤 昂卬 勾钩 蝴胡 攲欹 疎疏 踈疏 厓崖 粘黏 "
     "邨村 岗冈 嫦常 姮恒 胭烟 燃然 棂灵 腮鳃 玻坡 挲娑 它佗 葡蒲 抄钞 笻筇 癯臞 飡餐 埀垂 狸貍 "
@@ -25,11 +25,11 @@ ALIKE = (
 )
 
 
-# ... what it misprints: 衝, 繒 and 鈐 have lost their places to lookalikes ...
+# Misprints of the table, character -> wrong group: 衝, 繒 and 鈐 have lost their places to lookalikes.
 MISPRINTS = {"衡": "二冬", "绘": "十蒸", "铃": "十四盐"}
 
 
-# ... and level readings that are in the book, and early, yet that nobody expects (the group by its headword).
+# Level readings that are in the book, and early, yet that nobody expects: character and headword of the group.
 RARE = "不尤 共冬 且鱼 那歌 县先 零先 便先 溅先 逢江 撞江 堕支 垒灰 湛覃 渐盐 庆阳 并庚 翰寒 奸寒 湾寒 乾寒 污麻 誉鱼"
 
 

@@ -1,7 +1,8 @@
 """The rules of a quatrain for a line that is still being written: may a word stand here?
 
-`VerseConstraint` and `ToneConstraint` forbid single tokens. A word of two tokens can pass with its first and fail with
-its second, and leaves half a word behind: whoever wants to place whole words asks here, before the first.
+The constraints (`helpers.verse.constraint`, `helpers.verse.tone_constraint`) forbid single tokens. A word of two tokens
+can pass with its first and fail with its second, and leaves half a word behind: to place a whole word, ask here before
+its first token.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ class VerseRules:
         )
 
     def gaps(self, earlier: Sequence[str], line: str, word: str, first: str) -> list[int]:
-        """After how many further characters `word` can follow `line`, if character 2 of line 1 has the tone `first`.
+        """The numbers k of further characters after which `word` can follow `line`.
 
-        All k for which `admit` takes line + k times ？ + word; what does not depend on k is asked once.
+        `admit` takes line + k times ？ + word. `first`: the tone of character 2 of line 1. Rules that do not depend on
+        k are asked once.
         """
         left = self.line_length - len(line) - len(word)
         if left < 0 or (self.tone and not in_tonal_order([*earlier, line], first)):

@@ -1,4 +1,4 @@
-"""The order of level and oblique tones (平仄) while a quatrain is written: `verse.in_tonal_order`, enforced.
+"""The order of level and oblique tones (平仄) while a quatrain is written (`helpers.verse.check.in_tonal_order`).
 
 The tone of one character settles those of all even places (王力《诗词格律》, chapter 2), which leaves the four standard
 forms: two tones to begin with, each with or without a rhyme in line 1.
@@ -23,7 +23,7 @@ TONES = "平仄"
 class ToneConstraint(LogitsProcessor):
     """Keeps characters 2, 4 and 6 of each generated line in the order of tones that the poem has begun.
 
-    As in `check`, a character that can be both tones fits both, and one that no table knows passes.
+    As in `helpers.verse.check`, a character that can be both tones fits both, and one that no table knows passes.
     Comes behind `VerseConstraint`, whose line length and `earlier` it shares. A row in which no token that is left
     fits, or whose earlier lines have no order, stays as it is.
     """
@@ -38,7 +38,10 @@ class ToneConstraint(LogitsProcessor):
         self.line_tones = torch.tensor(line_tones)  # (P, 2): of this line's second character, by that of line 1
 
     def _fits(self, tone: int) -> Tensor:
-        """Row r: the tokens that may come when r characters are missing in a line whose second one has this tone."""
+        """(line_length + 1, V); row r: the tokens that may come when r characters of a line of this tone are missing.
+
+        The tone of a line (0 level, 1 oblique) is that of its second character.
+        """
         chars = self.vocabulary.chars  # (V, M)
         place = self.line_length - torch.arange(self.line_length + 1)[:, None, None] + torch.arange(chars.shape[1])
         return self._in_order(chars[None], place, tone).all(-1)  # (line_length + 1, V, M) -> (line_length + 1, V)
@@ -55,7 +58,7 @@ class ToneConstraint(LogitsProcessor):
             setattr(self, name, getattr(self, name).to(device))  # does nothing where they are there already
         prompt = torch.arange(len(self.begun), device=device).repeat_interleave(len(scores) // len(self.begun))  # (B,)
         line = self.chars[input_ids[:, 1:].clamp(max=size - 1)].flatten(1)  # (B, (t - 1)·M)
-        place = (line > 0).cumsum(1) - 1  # of each character in the line
+        place = (line > 0).cumsum(1) - 1  # (B, (t - 1)·M) of each character in the line
         left = (self.line_length - (line > 0).sum(1)).clamp(min=0)  # (B,)
         allowed = torch.zeros(len(scores), size, dtype=torch.bool, device=device)
         for first in (0, 1):
@@ -70,7 +73,7 @@ class ToneConstraint(LogitsProcessor):
 
 @lru_cache(maxsize=4)
 def tones_of_characters(tokenizer: PreTrainedTokenizerBase) -> Tensor:
-    """(C + 1, 2) whether each numbered character can be level, can be oblique; row 0 is none."""
+    """(C + 1, 2) booleans for each numbered character: can be level, can be oblique; row 0 is no character."""
     number = verse_vocabulary(tokenizer, len(tokenizer)).number
     known = [tones(char) or set(TONES) for char in number]
     return torch.tensor([[True, True], *([tone in own for tone in TONES] for own in known)])

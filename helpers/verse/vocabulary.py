@@ -19,10 +19,10 @@ from helpers.verse.rhymes import tones, usual_readings
 class VerseVocabulary(NamedTuple):
     """A tokenizer's V tokens as verse sees them; its C Han characters are numbered from 1, 0 means none."""
 
-    texts: tuple[str, ...]  # of each token, without SentencePiece's word mark; "" for what is no verse
+    texts: tuple[str, ...]  # each token's, without SentencePiece's word mark; "" for a token that is no verse
     number: dict[str, int]  # character -> 1 ... C
     groups: dict[str, int]  # level group -> row of `level`
-    length: Tensor  # (V,) characters in a token; 0 for what is no verse: special tokens, punctuation, Latin
+    length: Tensor  # (V,) characters in a token; 0 for one that is no verse: special, punctuation, Latin
     chars: Tensor  # (V, M) their numbers, padded with 0
     blank: Tensor  # (V,) the bare word mark "▁", with which SentencePiece opens a text
     restless: Tensor  # (V,) tokens that repeat a character by themselves
@@ -63,7 +63,7 @@ def verse_vocabulary(tokenizer: PreTrainedTokenizerBase, size: int) -> VerseVoca
 
 
 def padded(rows: Sequence[Sequence[int]]) -> Tensor:
-    """(rows, longest) with zeros on the right."""
+    """Rows of numbers as one tensor (rows, longest), with zeros on the right."""
     return torch.tensor(list(zip_longest(*rows, fillvalue=0)), dtype=torch.long).reshape(-1, len(rows)).T
 
 

@@ -173,5 +173,5 @@ def test_any_mode(mode, layout):
 
 def test_names_are_the_table_and_cost_no_import():
     assert ["auto", *LAYOUTS] == list(LAYOUT_NAMES)
-    code = "import sys, helpers.card_names; assert not {'PIL', 'numpy', 'torch'} & set(sys.modules)"
+    code = "import sys, helpers.options; assert not {'PIL', 'numpy', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -93,9 +93,8 @@ def test_load_lines(tmp_path) -> None:
 class CountingEncoder:
     """Encodes a line as a one-hot vector; remembers what it was asked."""
 
-    class backend:
-        dim = 4
-        fingerprint = "counting"
+    dim = 4
+    fingerprint = "counting"
 
     def __init__(self) -> None:
         self.blocks: list[tuple[int, bool]] = []
