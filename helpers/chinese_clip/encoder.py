@@ -102,7 +102,8 @@ def load_image_text_model(name: str | Path, local_files_only: bool = False) -> t
     if kind != "chinese_clip":  # its weights would be left out, and random ones drawn
         raise ValueError(f"{name}: a {kind}, neither a model of ours nor a Chinese CLIP")
     options = {"local_files_only": local_files_only}
-    return ChineseCLIPModel.from_pretrained(name, **options), ChineseCLIPProcessor.from_pretrained(name, **options)
+    model = ChineseCLIPModel.from_pretrained(name, dtype=torch.float32, **options)  # some are stored in float16
+    return model, ChineseCLIPProcessor.from_pretrained(name, **options)
 
 
 def projected(features: torch.Tensor | object) -> torch.Tensor:
