@@ -36,7 +36,9 @@ WISHES = {
 
 
 def test_the_installer_looks_for_the_same_ones() -> None:
-    assert f" in {' '.join(BROWSERS)}; do" in (ROOT / "tests" / "whole" / "install_browser.sh").read_text(encoding="utf-8")
+    assert f" in {' '.join(BROWSERS)}; do" in (ROOT / "tests" / "whole" / "install_browser.sh").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.fixture(scope="module")
