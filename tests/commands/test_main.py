@@ -45,8 +45,13 @@ def test_output_is_utf8_in_any_pipe(code) -> None:
     assert "春,雨" in python("-c", help_of_poem, PYTHONIOENCODING="ascii").stdout.decode("utf-8")
 
 
-@pytest.mark.parametrize("policy", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}], ids=["default", "told otherwise"])
-def test_threads_wait_passively(policy, monkeypatch) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    told = python("-c", "import helpers, os; print(os.environ['OMP_WAIT_POLICY'])", **policy).stdout.decode().strip()
-    assert told == policy.get("OMP_WAIT_POLICY", "PASSIVE")
+@pytest.mark.parametrize(
+    ("told", "used"),
+    [({}, ["PASSIVE", "10000"]), ({"OMP_WAIT_POLICY": "ACTIVE"}, ["ACTIVE", "None"])],
+    ids=["default", "told otherwise"],
+)
+def test_threads_wait_passively(told, used, monkeypatch) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    code = "import helpers, os; print(*map(os.environ.get, ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')))"
+    assert python("-c", code, **told).stdout.decode().split() == used
