@@ -30,9 +30,9 @@ from wrapt import register_post_import_hook
 
 # OpenMP's threads spin while they wait for one another. Beside other busy processes a thread that spins holds the core
 # that the one it waits for needs: a poem then takes seconds to minutes. Passive threads sleep instead. On an idle
-# machine, falling asleep at once costs a tenth to a third, so GNU's OpenMP, which torch has on Linux, may spin for a few
-# microseconds first. OpenMP reads this once, when torch (or faiss) is first imported; so it stands here, where every way
-# in comes by.
+# machine, falling asleep at once costs a tenth to a third, so GNU's OpenMP, which torch has on Linux, may spin for some
+# microseconds first. OpenMP reads this once, when torch (or faiss) is first imported; so it stands here, where every
+# way in comes by.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
