@@ -19,7 +19,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "photos": ["MAX_SIDE", "SUFFIXES", "ImageError", "load_image", "squash"],
+        "photos": ["MAX_SIDE", "SUFFIXES", "ImageError", "is_blank", "load_image", "squash"],
         "captions": [
             "DRAWN",
             "CaptionData",

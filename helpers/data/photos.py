@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 120_000_000  # by the header: a 108-megapixel telephone passes, a bomb does not
 MAX_SIDE = 1600  # pixels; nothing downstream needs more
 MIN_SIDE = 16  # pixels, after scaling to MAX_SIDE: below that there is nothing to see
+MAX_MISSING = 0.1  # of a picture's height, at its lower edge
+BLANK_RANGE = 4  # of 255, between the darkest and the brightest place: below that there is nothing to see either
 
-# Only raster formats: Pillow would otherwise also hand PostScript to an interpreter.
+# Only raster formats, HEIF by a plugin: Pillow would otherwise also hand PostScript to an interpreter.
 FORMAT_SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png",),
     "WebP": (".webp",),
     "BMP": (".bmp",),
     "GIF": (".gif",),
     "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif", ".hif"),
 }
 SUFFIXES = tuple(suffix for suffixes in FORMAT_SUFFIXES.values() for suffix in suffixes)
 _FORMATS = tuple(name.upper() for name in FORMAT_SUFFIXES)  # as Pillow calls them
@@ -28,9 +33,13 @@ _NAMES = " or ".join(", ".join(FORMAT_SUFFIXES).rsplit(", ", 1))
 _REASONS: dict[type[Exception], str] = {
     FileNotFoundError: "there is no such file",
     PermissionError: "no permission to read it",
-    UnidentifiedImageError: f"not a picture in {_NAMES} (export HEIC as JPEG)",
+    UnidentifiedImageError: f"not a picture in {_NAMES}",
     Image.DecompressionBombError: f"more than {MAX_PIXELS // 10**6} megapixels",
 }
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")  # ISO/IEC 23008-12, annex B
+_DNG_VERSION = 50706  # the TIFF tag by which a camera's raw file in Adobe's format is known
+_GREY_DEPTHS = (10, 12, 14, 16)  # bits, of cameras, scanners and microscopes
+_MISSING = 128  # what libjpeg gives where a file has ended: the middle grey
 
 
 class ImageError(ValueError):
@@ -40,18 +49,19 @@ class ImageError(ValueError):
 def load_image(path: str | os.PathLike[str]) -> Image.Image:
     """Read a photograph as it is meant to be seen.
 
-    Applies the EXIF orientation, lays transparent pixels over white, scales 16-bit greys to 8 bits, takes the
-    first frame of an animation, and shrinks the image to at most `MAX_SIDE` pixels on its long side.
+    Applies the EXIF orientation and the colour profile, lays transparent pixels over white, scales deep greys to 8
+    bits, takes the first frame of an animation, and shrinks the image to at most `MAX_SIDE` pixels on its long side. A
+    JPEG whose end is missing is read as far as it goes, if that is nearly all.
 
     Args:
         path: a file in one of the formats above; `~` is understood.
 
     Returns:
-        An image of mode RGB, independent of the file.
+        An image of mode RGB in the colours of sRGB, independent of the file.
 
     Raises:
-        ImageError: the file is missing, unreadable, empty, damaged, not a picture, larger than `MAX_PIXELS`,
-            or narrower than `MIN_SIDE`.
+        ImageError: the file is missing, unreadable, empty, damaged, not a picture, a camera's raw file, larger than
+            `MAX_PIXELS`, narrower than `MIN_SIDE`, or blank.
     """
     path = Path(os.path.expanduser(path))  # unlike Path.expanduser, it leaves a file called "~x.jpg" alone
     try:
@@ -62,31 +72,75 @@ def load_image(path: str | os.PathLike[str]) -> Image.Image:
         # Pillow warns of what we refuse or repair ourselves: size limits, odd EXIF, palettes.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:  # reads the header only
-                _check_size(image.size, path)
-                return _as_rgb(image)
+            image = _read(path)
     except ImageError:
         raise
     except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
         detail = " ".join(str(error).split()) or type(error).__name__
         reason = next((text for kind, text in _REASONS.items() if isinstance(error, kind)), None)
         raise ImageError(f"{path}: {reason or f'damaged or unsupported ({detail})'}") from error
+    if is_blank(image):
+        raise ImageError(f"{path}: a blank picture, of one colour throughout")
+    return image
+
+
+def is_blank(image: Image.Image) -> bool:
+    """True if an RGB picture has nearly the same colour everywhere."""
+    return all(high - low <= BLANK_RANGE for low, high in image.resize((32, 32), Image.Resampling.BOX).getextrema())
+
+
+def _read(path: Path) -> Image.Image:
+    try:
+        with _open(path) as image:
+            _check_header(image, path)
+            return _as_rgb(image)
+    except OSError as error:
+        if "truncated" not in str(error):
+            raise
+    with _open(path, end=b"\xff\xd9") as image:  # the marker that ends a JPEG; other formats fail as before
+        return _as_rgb(_cut_missing(image, path))
+
+
+def _open(path: Path, end: bytes = b"") -> Image.Image:
+    """The picture in a file, of which only the header is read yet; `end` is put after the file's last byte."""
+    with open(path, "rb") as file:
+        head = file.read(12)
+    if head[4:8] == b"ftyp" and head[8:] in _HEIF_BRANDS:
+        from pi_heif import register_heif_opener  # a C library that few photographs need
+
+        register_heif_opener()
+    source = io.BytesIO(path.read_bytes() + end) if end else path
+    return Image.open(source, formats=[name for name in _FORMATS if name != "HEIF" or name in Image.OPEN])
+
+
+def _cut_missing(image: Image.Image, path: Path) -> Image.Image:
+    """A picture without the lower rows that its file lacks."""
+    pixels = np.asarray(image).reshape(image.height, -1)  # (H, W) or (H, W, C) -> (H, W·C)
+    there = np.flatnonzero((pixels != _MISSING).any(1))
+    rows = int(there[-1]) + 1 if len(there) else 0
+    missing = 1 - rows / image.height
+    if missing > MAX_MISSING:
+        raise ImageError(f"{path}: damaged (the lower {100 * missing:.0f}% of the picture are missing)")
+    return image.crop((0, 0, image.width, rows))
 
 
 def _scale(size: tuple[int, int]) -> float:
     return min(1, MAX_SIDE / max(size))
 
 
-def _check_size(size: tuple[int, int], path: Path) -> None:
-    width, height = size
+def _check_header(image: Image.Image, path: Path) -> None:
+    width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageError(f"{path}: {width} x {height} px is more than {MAX_PIXELS // 10**6} megapixels")
-    if min(size) * _scale(size) < MIN_SIDE:
+    if min(image.size) * _scale(image.size) < MIN_SIDE:
         raise ImageError(f"{path}: {width} x {height} px is too small or too narrow")
+    if image.format == "TIFF" and _DNG_VERSION in image.tag_v2:  # all that Pillow can read of it is a thumbnail
+        raise ImageError(f"{path}: a camera's raw file, not a picture (export it as JPEG)")
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
     """Shrink first and convert afterwards where that is exact, so that a huge photograph stays cheap."""
+    profile = image.info.get("icc_profile")
     if image.mode.startswith(("I", "F")):
         image = _eight_bit(image)
     elif image.mode in ("1", "P", "PA") or "transparency" in image.info:
@@ -100,14 +154,33 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     image = _upright(image)
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    return image.convert("RGB")
+    return _srgb(image, profile)
+
+
+def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """The colours that a profile (ICC.1:2022) says are meant, as sRGB: Display P3 of a telephone, Adobe RGB, CMYK."""
+    if not profile:
+        return image.convert("RGB")
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}[source.profile.xcolor_space.strip()]
+        if "sRGB" in ImageCms.getProfileDescription(source) or (mode == "CMYK") != (image.mode == "CMYK"):
+            return image.convert("RGB")
+        srgb = ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image.convert(mode), source, srgb, outputMode="RGB")
+    except Exception:  # broken metadata is no reason to refuse a good picture
+        return image.convert("RGB")
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Scale deep greys (H, W) to bytes; Pillow's own `convert` would clip them."""
+    """Scale deep greys (H, W) to bytes; Pillow's own `convert` would clip them.
+
+    Sixteen bits may hold fewer: white is the greatest number of the smallest usual depth that holds the picture.
+    """
     grey = np.asarray(image)
     if image.mode.startswith("I;16"):
-        eight = grey >> 8
+        depth = next(bits for bits in _GREY_DEPTHS if int(grey.max()) < 2**bits)
+        eight = grey >> (depth - 8)
     else:  # 32-bit integers and floats carry no white level, so they are stretched over their own range
         grey = np.nan_to_num(grey.astype(np.float32), posinf=0, neginf=0)
         low, high = float(grey.min()), float(grey.max())

@@ -202,7 +202,7 @@ BAD = {
     "silent.jpg": "connection lost",
     "html.jpg": "not a picture in JPEG",
     "empty.jpg": "the file is empty",
-    "half.jpg": "damaged or unsupported (image file is truncated",
+    "half.jpg": "damaged (the lower ",
     "large.jpg": "larger than 0.1 MB",
     "loop.jpg": "too many redirects",
     "file.jpg": "not a valid address",

@@ -16,13 +16,20 @@ from helpers.data import Rules, filter_pairs
 RULES = Rules(max_repeats=2)
 
 
+def picture(width: int, height: int, colour: tuple[int, int, int] = (0, 0, 255)) -> Image.Image:
+    """Half of it white: a picture of one colour would be refused as blank."""
+    half = Image.new("RGB", (width, height), "white")
+    half.paste(colour, (0, 0, width // 2, height))
+    return half
+
+
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """Pictures a.png ... h.png, each of a colour of its own."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number, name in enumerate("abcdefgh"):
-        Image.new("RGB", (80, 70), (30 * number, 0, 0)).save(folder / f"{name}.png")
+        picture(80, 70, (30 * number, 0, 0)).save(folder / f"{name}.png")
     return folder
 
 
@@ -116,10 +123,10 @@ def test_other_languages(language: str, text: str, reason: str) -> None:
 
 
 def test_pictures(reasons, folder) -> None:
-    Image.new("RGB", (63, 80), "blue").save(folder / "small.png")
-    Image.new("RGB", (64, 64), "blue").save(folder / "large_enough.png")
-    Image.new("RGB", (100, 301), "blue").save(folder / "long.png")
-    Image.new("RGB", (300, 100), "blue").save(folder / "not_too_long.png")
+    picture(63, 80).save(folder / "small.png")
+    picture(64, 64).save(folder / "large_enough.png")
+    picture(100, 301).save(folder / "long.png")
+    picture(300, 100).save(folder / "not_too_long.png")
     (folder / "text.png").write_text("not a picture")
     (folder / "half.jpg").write_bytes(b"\xff\xd8\xff\xe0 half a picture")
     (folder / "folder.png").mkdir()
