@@ -1,0 +1,192 @@
+"""Train the bilingual text tower against CLIP's locked image tower (LiT, Zhai et al. 2022) and the text teacher.
+
+    python -m recipes.clip_chinese.train_text_tower --data DATA --features FLICKR.npy WALLPAPERS.npy \
+        --bert RUNS/weights/bge-small-zh-v1.5 --teacher RUNS/text_teacher.safetensors --out RUNS/text_tower
+
+The tower is bge-small-zh with another vocabulary: single Chinese characters, and pieces of English words, of which a
+Chinese BERT has few. Each step sees photos with one caption in each language (contrastive, and pulled to the teacher's
+place), words and captions without photos (pulled), and descriptions that must find their line of verse among the
+wrong ones (CCPM), so that verse is more than a bag of its images. A killed run goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers.processors import TemplateProcessing
+from torch import nn
+from torch.nn import functional as F
+from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerFast
+
+from helpers.chinese_clip import load_bert
+from helpers.clip import MAX_LOGIT_SCALE, TextTower, bilingual_tokenizer, contrastive_loss
+from helpers.config import autocast, pick_device
+from helpers.data import flatten
+from helpers.poems import read_ccpc
+from recipes.checkpoint import load_checkpoint, save_checkpoint
+from recipes.clip_chinese.teacher import centred
+from recipes.clip_chinese.texts import MatchedLine, half_lines, matched_lines, photo_captions, training_texts
+from recipes.image_text.bridge import sample_captions, sample_photos
+
+VOCABULARY = 14_000
+MAX_TOKENS = 48
+BANK = ("keywords", "keywords", "keywords", "glosses", "tags_en", "tags_zh", "known_en", "known_zh")  # the odds
+
+
+def with_vocabulary(bert: BertModel, old: PreTrainedTokenizerFast, new: PreTrainedTokenizerFast) -> BertModel:
+    """The BERT with the new tokenizer's tokens: as they were where it knew them, else the mean of their old pieces."""
+    vectors, known = bert.get_input_embeddings().weight.detach(), old.get_vocab()
+    rows = []
+    for token in new.convert_ids_to_tokens(range(len(new))):
+        pieces = [token] if token in known else old.tokenize(token.removeprefix("##")) or [old.unk_token]
+        rows.append(vectors[[known[piece] for piece in pieces]].mean(0))
+    bert.set_input_embeddings(nn.Embedding.from_pretrained(torch.stack(rows), False, new.pad_token_id))
+    bert.config.vocab_size = len(new)
+    return bert
+
+
+class TokenRows:
+    """Texts as rows of token ids, padded only to the longest of a batch."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> None:
+        self.rows = tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)["input_ids"]
+        self.pad = tokenizer.pad_token_id
+
+    def encode(self, tower: TextTower, chosen: torch.Tensor) -> torch.Tensor:
+        """Indices (B,) -> unit embeddings (B, 512)."""
+        rows = [torch.tensor(self.rows[i]) for i in chosen.tolist()]
+        ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.pad)  # (B, T)
+        device = next(tower.parameters()).device
+        with autocast(device.type):
+            return tower(ids.to(device), (ids != self.pad).long().to(device)).float()
+
+
+def distance(embeds: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """The mean of 1 - cosine: unit vectors (B, D) twice -> a scalar."""
+    return 1 - (embeds * places).sum(1).mean()
+
+
+def verse_loss(
+    descriptions: torch.Tensor, lines: torch.Tensor, answers: torch.Tensor, logit_scale: torch.Tensor
+) -> torch.Tensor:
+    """A description (B, D) is to find its line among its own four (B·4, D), and among all of the batch's."""
+    logits = descriptions @ lines.T * logit_scale.exp()  # (B, B·4)
+    size = len(descriptions)
+    own = logits.view(size, size, -1)[torch.arange(size), torch.arange(size)]  # (B, 4)
+    right = torch.arange(size, device=answers.device) * own.shape[1] + answers
+    return 0.5 * F.cross_entropy(own, answers) + 0.3 * F.cross_entropy(logits, right)
+
+
+def verse_texts(rows: Sequence[MatchedLine]) -> tuple[list[str], list[str], torch.Tensor]:
+    """Descriptions (V), their lines (V·4) and the index of the right one (V,)."""
+    lines = [line for row in rows for line in row.lines]
+    return [row.description for row in rows], lines, torch.tensor([row.answer for row in rows])
+
+
+def held_out(data: Path) -> list[str]:
+    """The lines by which poems and the text tower are judged: those of CCPC valid, and all of CCPM valid's."""
+    poems = read_ccpc(data / "poems" / "ccpc_valid_v1.0.json")
+    rows = matched_lines(data / "ccpm" / "valid.jsonl")
+    return [line for poem in poems for line in poem.lines] + [
+        half for row in rows for line in row.lines for half in half_lines(line)
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--features", type=Path, nargs=2, required=True, help="CLIP's, of Flickr8k, of the wallpapers")
+    parser.add_argument("--bert", required=True, help="bge-small-zh by hub id or folder")
+    parser.add_argument("--teacher", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--batch-size", type=int, default=160)
+    parser.add_argument("--lr", type=float, default=1e-4)
+    parser.add_argument("--head-lr", type=float, default=1e-3)
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    device = pick_device()
+
+    captions, n_flickr = photo_captions(args.data)
+    image_embeds = centred(torch.cat([torch.from_numpy(np.load(path)) for path in args.features]), n_flickr).to(device)
+    owners = [torch.from_numpy(flatten(groups)[1]) for groups in (captions.english, captions.chinese)]
+    texts = training_texts(args.data)
+    places = {name: vectors.float().to(device) for name, vectors in load_file(args.teacher).items()}
+    descriptions, lines, answers = verse_texts(matched_lines(args.data / "ccpm" / "train.jsonl", held_out(args.data)))
+
+    tokenizer = tokenizer_of(args.out, [*(text for group in texts.values() for text in group), *descriptions, *lines])
+    bert = with_vocabulary(load_bert(args.bert), AutoTokenizer.from_pretrained(args.bert), tokenizer)
+    bert.set_attn_implementation("eager")  # for sequences this short faster than sdpa, on a CPU
+    tower = TextTower(bert, pooling="cls").to(device).train()
+    tower.logit_scale = nn.Parameter(torch.tensor(3.5, device=device))  # both of the training alone
+    tower.verse_scale = nn.Parameter(torch.tensor(3.0, device=device))
+    rows = {name: TokenRows(tokenizer, group) for name, group in texts.items()}
+    described, verse = TokenRows(tokenizer, descriptions), TokenRows(tokenizer, lines)
+    print(f"{len(captions):,} photos, {sum(map(len, texts.values())):,} texts, {len(answers):,} lines with description")
+
+    vectors = tower.backbone.get_input_embeddings().weight
+    body = [weight for weight in tower.backbone.parameters() if weight is not vectors]
+    head = [*tower.head.parameters(), tower.logit_scale, tower.verse_scale]
+    rates = [args.lr, 3 * args.lr, args.head_lr]  # half of the vocabulary is new
+    optimizer = torch.optim.AdamW([{"params": group} for group in (body, [vectors], head)], weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=args.steps, pct_start=0.1)
+    step, started = load_checkpoint(args.out, tower, optimizer, schedule), time.time()
+    while step < args.steps:
+        photos = sample_photos(n_flickr, len(captions), args.batch_size, share=0.25)
+        loss = 0
+        for name, photo_of in zip(("captions_en", "captions_zh"), owners, strict=True):
+            chosen = sample_captions(photo_of, photos)
+            embeds = rows[name].encode(tower, chosen)
+            loss = loss + contrastive_loss(image_embeds[photos], embeds, tower.logit_scale) / 2
+            loss = loss + distance(embeds, places[name][chosen])
+        for name in BANK:
+            chosen = torch.randint(len(texts[name]), (args.batch_size // len(BANK),))
+            loss = loss + 2 / len(BANK) * distance(rows[name].encode(tower, chosen), places[name][chosen])
+        chosen = torch.randint(len(texts["other_zh"]), (args.batch_size // 5,))
+        loss = loss + 0.3 * distance(rows["other_zh"].encode(tower, chosen), places["other_zh"][chosen])
+        chosen = torch.randint(len(answers), (args.batch_size // 6,))
+        four = (4 * chosen[:, None] + torch.arange(4)).flatten()  # (V·4,)
+        found = verse_loss(described.encode(tower, chosen), verse.encode(tower, four), answers[chosen].to(device),
+                           tower.verse_scale)  # fmt: skip
+        loss = loss + found
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        for scale in (tower.logit_scale, tower.verse_scale):
+            scale.data.clamp_(max=MAX_LOGIT_SCALE)
+        step += 1
+        if step % 10 == 0:
+            print(f"step {step}/{args.steps} loss {loss.item():.3f} {(time.time() - started) / 60:.1f} min", flush=True)
+        if step % 50 == 0 or step == args.steps:
+            save_checkpoint(args.out, step, tower, optimizer, schedule)
+    del tower.logit_scale, tower.verse_scale
+    bert.config.save_pretrained(args.out)
+    save_file(tower.state_dict(), args.out / "text_tower.safetensors")
+
+
+def tokenizer_of(folder: Path, texts: Sequence[str]) -> PreTrainedTokenizerFast:
+    """The tokenizer in the folder of a run that goes on; else one is learnt and put there."""
+    if (folder / "tokenizer.json").exists():
+        return PreTrainedTokenizerFast.from_pretrained(folder)
+    tokenizer = with_bert_frame(bilingual_tokenizer(texts, VOCABULARY))
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def with_bert_frame(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """The tokenizer with [CLS] before a text and [SEP] behind it: bge puts a text's meaning into the first token."""
+    frame = [(token, tokenizer.convert_tokens_to_ids(token)) for token in (tokenizer.cls_token, tokenizer.sep_token)]
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]", frame)
+    return tokenizer
+
+
+if __name__ == "__main__":
+    main()
