@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 LOTUS, LAKE = (ASSETS / "photos" / f"{name}.jpg" for name in ("lotus", "snow_lake"))
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 QUIET = "--disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
-PATIENCE = 60_000  # milliseconds; far more than an idle machine takes
+PATIENCE = 240_000  # milliseconds; four workers and a browser may share two cores
 WISHES = {
     "keywords": "", "form": "5x4", "n": 2, "seed": 1, "rhyme": True, "tone": True, "keyword_per_line": False,
     "acrostic": "", "way": "keywords",
