@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "configuration": ["CustomCLIPConfig", "ImageTowerConfig", "TorchvisionConfig"],
         "model": [
+            "IMAGE_HEADS",
             "MAX_LOGIT_SCALE",
             "POOLING",
             "CustomCLIP",
@@ -28,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "LockedCLIP",
             "ProjectionHead",
             "ProjectionHeads",
+            "Shift",
             "TextTower",
             "TorchvisionNetwork",
             "contrastive_loss",

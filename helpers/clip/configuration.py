@@ -21,7 +21,8 @@ class TorchvisionConfig(PreTrainedConfig):
 class ImageTowerConfig(PreTrainedConfig):
     """An image tower: the backbone that `vision_config` describes and a projection head.
 
-    `locked`: the backbone never learns, and its features are scaled to unit length, whatever network it is.
+    `locked`: the backbone never learns, and its features are scaled to unit length, whatever network it is. `head`: a
+    name of `model.IMAGE_HEADS`.
     """
 
     model_type = "custom_clip_image_tower"
@@ -33,12 +34,14 @@ class ImageTowerConfig(PreTrainedConfig):
         dim: int = 512,
         dropout: float = 0.1,
         locked: bool = False,
+        head: str = "projection",
         **kwargs: object,
     ) -> None:
         self.vision_config = as_config(vision_config, TorchvisionConfig.model_type)
         self.dim = dim
         self.dropout = dropout
         self.locked = locked
+        self.head = head
         super().__init__(**kwargs)
 
 
@@ -53,6 +56,8 @@ class CustomCLIPConfig(PreTrainedConfig):
         pooling: a name of `model.POOLING`.
         dropout: of the projection heads, in training.
         locked: see `ImageTowerConfig`.
+        image_head: a name of `model.IMAGE_HEADS`.
+        mirrored: a picture's embedding is the mean of its own and its mirror image's: steadier, at twice the price.
     """
 
     model_type = "custom_clip"
@@ -67,6 +72,8 @@ class CustomCLIPConfig(PreTrainedConfig):
         pooling: str = "mean",
         dropout: float = 0.1,
         locked: bool = False,
+        image_head: str = "projection",
+        mirrored: bool = True,
         **kwargs: object,
     ) -> None:
         self.vision_config = as_config(vision_config, TorchvisionConfig.model_type)
@@ -75,11 +82,13 @@ class CustomCLIPConfig(PreTrainedConfig):
         self.pooling = pooling
         self.dropout = dropout
         self.locked = locked
+        self.image_head = image_head
+        self.mirrored = mirrored
         super().__init__(**kwargs)
 
     @property
     def image_tower(self) -> ImageTowerConfig:
-        return ImageTowerConfig(self.vision_config, self.dim, self.dropout, self.locked)
+        return ImageTowerConfig(self.vision_config, self.dim, self.dropout, self.locked, self.image_head)
 
 
 def as_config(config: dict | PreTrainedConfig | None, default: str) -> PreTrainedConfig:

@@ -18,7 +18,7 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from helpers.clip.configuration import CustomCLIPConfig, ImageTowerConfig, TorchvisionConfig
-from helpers.storage import INT8_WEIGHTS, load_strictly, save_quantized_pretrained
+from helpers.storage import INT8_INDEX, INT8_WEIGHTS, load_strictly, save_quantized_pretrained
 
 MAX_LOGIT_SCALE = math.log(100)  # the clamp of the CLIP paper, section 2.5: logits never more than 100 times the cosine
 
@@ -36,6 +36,27 @@ class ProjectionHead(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         projected = self.projection(features)  # (B, F) @ (F, D) -> (B, D)
         return self.norm(projected + self.dropout(self.hidden(F.gelu(projected))))
+
+
+class Shift(nn.Module):
+    """Features (B, D) -> (B, D), not yet normalised: moved by one offset, which is all that learns.
+
+    Enough for a tower that has met texts before. Its pictures lie in a narrow cone, and so do its texts, in another one
+    (Liang et al. 2022, "Mind the Gap", arXiv:2203.02053); without most of their mean, pictures are told apart by what
+    they show, and a vector that is known for a word stays the word's.
+    """
+
+    def __init__(self, features: int, dim: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        if features != dim:
+            raise ValueError(f"a shift leaves {features} features {features}, and makes no {dim} of them")
+        self.offset = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return features + self.offset
+
+
+IMAGE_HEADS: dict[str, Callable[[int, int, float], nn.Module]] = {"projection": ProjectionHead, "shift": Shift}
 
 
 def masked_mean(features: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
@@ -64,19 +85,30 @@ class ImageTower(nn.Module):
     """
 
     def __init__(
-        self, backbone: nn.Module, width: int, dim: int = 512, dropout: float = 0.1, locked: bool = False
+        self,
+        backbone: nn.Module,
+        width: int,
+        dim: int = 512,
+        dropout: float = 0.1,
+        locked: bool = False,
+        head: str = "projection",
     ) -> None:
         """`width`: F, how many features a picture has."""
         super().__init__()
         self.backbone = backbone.eval().requires_grad_(False) if locked else backbone
-        self.head = ProjectionHead(width, dim, dropout)
+        self.head = IMAGE_HEADS[head](width, dim, dropout)
         self.locked = locked
 
     @classmethod
     def from_config(cls, config: ImageTowerConfig) -> ImageTower:
         """An untrained tower; of a backbone from transformers, its configuration says how wide it is."""
-        vision = config.vision_config
-        return cls(build_image_backbone(vision), feature_width(vision), config.dim, config.dropout, config.locked)
+        return cls.around(build_image_backbone(config.vision_config), config)
+
+    @classmethod
+    def around(cls, backbone: nn.Module, config: ImageTowerConfig) -> ImageTower:
+        """An untrained head on a backbone that `config.vision_config` describes."""
+        width = feature_width(config.vision_config)
+        return cls(backbone, width, config.dim, config.dropout, config.locked, config.head)
 
     def train(self, mode: bool = True) -> ImageTower:
         """As always, but BatchNorm stays in evaluation mode: its statistics are those of ImageNet's million pictures.
@@ -210,10 +242,8 @@ class CustomCLIP(PreTrainedModel):
         """Untrained heads, and backbones that are untrained where none are given."""
         super().__init__(config)
         if image_backbone is None:
-            self.image = ImageTower.from_config(config.image_tower)
-        else:
-            width = feature_width(config.vision_config)
-            self.image = ImageTower(image_backbone, width, config.dim, config.dropout, config.locked)
+            image_backbone = build_image_backbone(config.vision_config)
+        self.image = ImageTower.around(image_backbone, config.image_tower)
         if text_backbone is None:
             text_backbone = AutoModel.from_config(config.text_config, **without_pooler(config.text_config))
         self.text = TextTower(text_backbone, config.dim, config.pooling, config.dropout)
@@ -230,7 +260,9 @@ class CustomCLIP(PreTrainedModel):
         return self.image(pixel_values), self.text(input_ids, attention_mask)
 
     def get_image_features(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """Pixels (B, 3, S, S) -> (B, D): the mean over each picture and its mirror image, which is the steadier one."""
+        """Pixels (B, 3, S, S) -> (B, D): if the model is `mirrored` the mean over each picture and its mirror image."""
+        if not self.config.mirrored:
+            return self.image(pixel_values)
         views = torch.cat([pixel_values, pixel_values.flip(-1)])
         embeds = self.image(views.contiguous(memory_format=torch.channels_last))  # (2B, D)
         return (embeds[: len(pixel_values)] + embeds[len(pixel_values) :]) / 2
@@ -252,7 +284,8 @@ class CustomCLIP(PreTrainedModel):
         if quantized:
             save_quantized_pretrained(self, folder)
         else:
-            (Path(folder) / INT8_WEIGHTS).unlink(missing_ok=True)  # a folder holds one model
+            for old in (INT8_WEIGHTS, INT8_INDEX):  # a folder holds one model
+                (Path(folder) / old).unlink(missing_ok=True)
             super().save_pretrained(folder, *args, **kwargs)
 
 

@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "atomic": ["whole_file", "whole_folder"],
         "cache": ["cache_folder", "cached", "digest", "file_sha256", "folder_digest"],
         "weights": [
+            "INT8_INDEX",
             "INT8_WEIGHTS",
             "SCALE",
             "dequantize",

@@ -14,15 +14,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from huggingface_hub import split_torch_state_dict_into_shards  # the hub's own cut of weights into several files
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import SAFE_WEIGHTS_NAME as FULL_WEIGHTS
 from transformers.utils import cached_file, logging
+from transformers.utils.hub import get_checkpoint_shard_files
 
 from helpers.storage.atomic import whole_file
 
 INT8_WEIGHTS = "model.int8.safetensors"
+INT8_INDEX = "model.int8.safetensors.index.json"  # of weights that are in several files
+LARGEST_FILE = "90MB"  # hosts of repositories take none over 100
 SCALE = ".int8_scale"
 Model = TypeVar("Model", bound=torch.nn.Module)
 
@@ -61,18 +65,18 @@ def save_quantized(state: dict[str, torch.Tensor], path: str | Path) -> None:
     save_file(quantize(state), path, metadata={"format": "pt"})
 
 
-def load_quantized(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read a safetensors file, quantized or not, as float32."""
-    return dequantize(load_file(path))
+def load_quantized(*paths: str | Path) -> dict[str, torch.Tensor]:
+    """Read the safetensors files of a state dict, quantized or not, as float32."""
+    return dequantize({name: tensor for path in paths for name, tensor in load_file(path).items()})
 
 
 def load_pretrained(model_class: type[Model], name: str | Path, **options: object) -> Model:
     """`model_class.from_pretrained(name)`, where `name` may also hold our int8 weights; `options` are of the former."""
-    path = int8_file(name, options)
-    if path is None:
+    paths = int8_files(name, options)
+    if not paths:
         return model_class.from_pretrained(name, **options)
     config = options.pop("config", None) or model_class.config_class.from_pretrained(name, **options)
-    model = model_class.from_pretrained(None, config=config, state_dict=load_quantized(path), **options)
+    model = model_class.from_pretrained(None, config=config, state_dict=load_quantized(*paths), **options)
     model.name_or_path = str(name)
     return model
 
@@ -89,11 +93,11 @@ def load_strictly(
     Raises ValueError for such, and for damaged files: transformers would draw what is missing at random.
     """
     try:
-        path = int8_file(name, options)
-        if path is not None:
+        paths = int8_files(name, options)
+        if paths:
             options["config"] = options.get("config") or config_class.from_pretrained(name, **hub_options(options))
-            options["state_dict"] = load_quantized(path)
-        source = None if path else name
+            options["state_dict"] = load_quantized(*paths)
+        source = None if paths else name
         with no_progress_bar():
             model, report = load(source, *args, output_loading_info=True, **options)
     except (SafetensorError, RuntimeError, TypeError, KeyError) as error:  # some of them in hundreds of lines
@@ -117,22 +121,33 @@ def no_progress_bar() -> Iterator[None]:
 
 
 def save_quantized_pretrained(model: PreTrainedModel, folder: str | Path) -> None:
-    """`save_pretrained` in eight bits: config.json and `INT8_WEIGHTS`."""
+    """`save_pretrained` in eight bits: config.json and `INT8_WEIGHTS`, or several such files and their index."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(folder / INT8_WEIGHTS) as unfinished:
-        save_quantized(model.state_dict(), unfinished)
-    (folder / FULL_WEIGHTS).unlink(missing_ok=True)  # a folder holds one model
+    for old in (FULL_WEIGHTS, INT8_WEIGHTS, INT8_INDEX):  # a folder holds one model
+        (folder / old).unlink(missing_ok=True)
+    state, pattern = quantize(model.state_dict()), INT8_WEIGHTS.replace(".safetensors", "{suffix}.safetensors")
+    plan = split_torch_state_dict_into_shards(state, filename_pattern=pattern, max_shard_size=LARGEST_FILE)
+    for file, names in plan.filename_to_tensors.items():
+        with whole_file(folder / file) as unfinished:
+            save_file({name: state[name] for name in names}, unfinished, metadata={"format": "pt"})
+    if plan.is_sharded:
+        index = {"metadata": plan.metadata, "weight_map": plan.tensor_to_filename}
+        (folder / INT8_INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
 
 
-def int8_file(name: str | Path, options: dict[str, object]) -> str | None:
-    """The int8 weights in a folder or on the hub, if there are any."""
-    try:
-        return cached_file(str(name), INT8_WEIGHTS, **hub_options(options))
-    except OSError:  # none there, or no such place, which whoever loads next says better
-        return None
+def int8_files(name: str | Path, options: dict[str, object]) -> list[str]:
+    """The int8 weights in a folder or on the hub: one file, several that an index names, or none."""
+    where = hub_options(options)
+    for file in (INT8_WEIGHTS, INT8_INDEX):
+        try:
+            path = cached_file(str(name), file, **where)
+        except OSError:  # none there, or no such place, which whoever loads next says better
+            continue
+        return [path] if file == INT8_WEIGHTS else get_checkpoint_shard_files(str(name), path, **where)[0]
+    return []
 
 
 def hub_options(options: dict[str, object]) -> dict[str, object]:
