@@ -36,6 +36,7 @@ from recipes.image_text.bridge import sample_captions, sample_photos
 
 VOCABULARY = 14_000
 MAX_TOKENS = 48
+PAIRED = ("captions_en", "captions_zh")
 BANK = ("keywords", "keywords", "keywords", "glosses", "tags_en", "tags_zh", "known_en", "known_zh")  # the odds
 
 
@@ -51,20 +52,22 @@ def with_vocabulary(bert: BertModel, old: PreTrainedTokenizerFast, new: PreTrain
     return bert
 
 
-class TokenRows:
-    """Texts as rows of token ids, padded only to the longest of a batch."""
+def token_rows(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:
+    """The token ids of each text, without padding."""
+    return tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)["input_ids"]
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> None:
-        self.rows = tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)["input_ids"]
-        self.pad = tokenizer.pad_token_id
 
-    def encode(self, tower: TextTower, chosen: torch.Tensor) -> torch.Tensor:
-        """Indices (B,) -> unit embeddings (B, 512)."""
-        rows = [torch.tensor(self.rows[i]) for i in chosen.tolist()]
-        ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.pad)  # (B, T)
-        device = next(tower.parameters()).device
+def encode(tower: TextTower, rows: Sequence[list[int]], pad: int, at_once: int = 64) -> torch.Tensor:
+    """Token ids of B texts -> unit embeddings (B, 512). Texts of like length go together: half as many tokens."""
+    device = next(tower.parameters()).device
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    blocks = []
+    for i in range(0, len(order), at_once):
+        block = [torch.tensor(rows[j]) for j in order[i : i + at_once]]
+        ids = nn.utils.rnn.pad_sequence(block, batch_first=True, padding_value=pad)  # (at_once, T)
         with autocast(device.type):
-            return tower(ids.to(device), (ids != self.pad).long().to(device)).float()
+            blocks.append(tower(ids.to(device), (ids != pad).long().to(device)).float())
+    return torch.cat(blocks)[torch.tensor(order).argsort().to(device)]
 
 
 def distance(embeds: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
@@ -106,8 +109,8 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument("--batch-size", type=int, default=160)
-    parser.add_argument("--lr", type=float, default=1e-4)
+    parser.add_argument("--batch-size", type=int, default=192)
+    parser.add_argument("--lr", type=float, default=2e-4)
     parser.add_argument("--head-lr", type=float, default=1e-3)
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -126,8 +129,8 @@ def main() -> None:
     tower = TextTower(bert, pooling="cls").to(device).train()
     tower.logit_scale = nn.Parameter(torch.tensor(3.5, device=device))  # both of the training alone
     tower.verse_scale = nn.Parameter(torch.tensor(3.0, device=device))
-    rows = {name: TokenRows(tokenizer, group) for name, group in texts.items()}
-    described, verse = TokenRows(tokenizer, descriptions), TokenRows(tokenizer, lines)
+    rows = {name: token_rows(tokenizer, group) for name, group in texts.items()}
+    rows |= {"descriptions": token_rows(tokenizer, descriptions), "lines": token_rows(tokenizer, lines)}
     print(f"{len(captions):,} photos, {sum(map(len, texts.values())):,} texts, {len(answers):,} lines with description")
 
     vectors = tower.backbone.get_input_embeddings().weight
@@ -139,22 +142,22 @@ def main() -> None:
     step, started = load_checkpoint(args.out, tower, optimizer, schedule), time.time()
     while step < args.steps:
         photos = sample_photos(n_flickr, len(captions), args.batch_size, share=0.25)
-        loss = 0
-        for name, photo_of in zip(("captions_en", "captions_zh"), owners, strict=True):
-            chosen = sample_captions(photo_of, photos)
-            embeds = rows[name].encode(tower, chosen)
-            loss = loss + contrastive_loss(image_embeds[photos], embeds, tower.logit_scale) / 2
-            loss = loss + distance(embeds, places[name][chosen])
-        for name in BANK:
-            chosen = torch.randint(len(texts[name]), (args.batch_size // len(BANK),))
-            loss = loss + 2 / len(BANK) * distance(rows[name].encode(tower, chosen), places[name][chosen])
-        chosen = torch.randint(len(texts["other_zh"]), (args.batch_size // 5,))
-        loss = loss + 0.3 * distance(rows["other_zh"].encode(tower, chosen), places["other_zh"][chosen])
-        chosen = torch.randint(len(answers), (args.batch_size // 6,))
-        four = (4 * chosen[:, None] + torch.arange(4)).flatten()  # (V·4,)
-        found = verse_loss(described.encode(tower, chosen), verse.encode(tower, four), answers[chosen].to(device),
-                           tower.verse_scale)  # fmt: skip
-        loss = loss + found
+        size = args.batch_size
+        matched = torch.randint(len(answers), (size // 6,))
+        chosen = [(name, sample_captions(photo_of, photos)) for name, photo_of in zip(PAIRED, owners, strict=True)]
+        chosen += [(name, torch.randint(len(texts[name]), (size // len(BANK),))) for name in BANK]
+        chosen += [("other_zh", torch.randint(len(texts["other_zh"]), (size // 5,)))]
+        chosen += [("descriptions", matched), ("lines", (4 * matched[:, None] + torch.arange(4)).flatten())]
+        batch = [rows[name][i] for name, indices in chosen for i in indices.tolist()]
+        embeds = encode(tower, batch, tokenizer.pad_token_id).split([len(indices) for _, indices in chosen])
+
+        # The pictures know captions better than the teacher does, but not from the first step.
+        weights = {name: 1 - 0.8 * step / args.steps for name in PAIRED} | {"other_zh": 0.3}
+        loss = verse_loss(*embeds[-2:], answers[matched].to(device), tower.verse_scale)
+        for (name, indices), placed in zip(chosen[:-2], embeds, strict=False):
+            loss = loss + weights.get(name, 2 / len(BANK)) * distance(placed, places[name][indices])
+            if name in PAIRED:
+                loss = loss + contrastive_loss(image_embeds[photos], placed, tower.logit_scale) / 2
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
