@@ -35,6 +35,7 @@ bench: $(READY)  ## the figures of benchmarks/README.md (needs DATA)
 	$(BIN)/python -m benchmarks.pipeline --latency --rounds 10
 	$(BIN)/python -m benchmarks.chinese_clip --data $(DATA)
 	$(BIN)/python -m benchmarks.clip --data $(DATA)/flickr8k
+	$(BIN)/python -m benchmarks.sight --data $(DATA)
 	$(BIN)/python -m benchmarks.keywords --data $(DATA)
 	$(BIN)/python -m benchmarks.hubness --flickr $(DATA)/flickr8k
 	$(BIN)/python -m benchmarks.filtering --flickr $(DATA)/flickr8k/val.parquet

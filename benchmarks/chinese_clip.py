@@ -4,7 +4,7 @@
     python -m benchmarks.chinese_clip --data data --model DIR --photos FILE --flickr FILE --reference FILE
 
 DATA holds photos/labels.json with images, and flickr8k/val.parquet; neither was trained on. The second form scores
-image features that were computed elsewhere (the teacher's, recipes/image_text/teacher_features.py) with the text tower
+image features that were computed elsewhere (the teacher's, recipes/clip_features.py) with the text tower
 of --model. One JSON object on standard output.
 """
 
@@ -55,8 +55,8 @@ def retrieval(encoder: ImageTextEncoder, parquet: Path, image_embeds: np.ndarray
 
 
 def stored_embeds(path: Path | None) -> np.ndarray | None:
-    """Whole-picture embeddings (N, D) of a file of recipes/image_text/teacher_features.py."""
-    return None if path is None else load_file(path)["image_embeds"][:, 0].astype(np.float32)
+    """Embeddings (N, D) of a file of recipes/clip_features.py."""
+    return None if path is None else load_file(path)["image_embeds"].astype(np.float32)
 
 
 def main() -> None:

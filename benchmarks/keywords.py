@@ -25,7 +25,15 @@ from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, load_config
 from helpers.data import load_image
 from helpers.evaluate import LABELS, read_labelled_photos
-from helpers.keywords import class_embeds, load_vocabulary, pick_diverse, standard_scores, standardised, word_statistics
+from helpers.keywords import (
+    class_embeds,
+    load_vocabulary,
+    pick_diverse,
+    standard_scores,
+    standardised,
+    without_mean,
+    word_statistics,
+)
 from helpers.metrics import word_ranking
 from helpers.pipeline import ImageToPoem
 
@@ -114,10 +122,10 @@ def diversity(pipeline: ImageToPoem, folder: Path, k: int = 5) -> dict[str, dict
     words, embeds = pipeline.ranker.words, pipeline.ranker.embeds
     scores = pipeline.ranker.scores(image_embeds)  # (N, M)
     plain = [list(np.argsort(-row)[:k]) for row in scores]
-    chosen = [pick_diverse(row, words, embeds, k) for row in scores]
+    chosen = [pick_diverse(row, words, without_mean(embeds), k) for row in scores]
     figures = {}
     for name, rows in (("best_k", plain), ("diverse", chosen)):
-        cosines = [(embeds[row] @ embeds[row].T)[np.triu_indices(k, 1)].mean() for row in rows]
+        cosines = [(embeds[row] @ embeds[row].T)[np.triu_indices(len(row), 1)].mean() for row in rows]
         characters = [sum(map(len, row)) - len(set("".join(row))) for row in words_of(pipeline, rows)]
         figures[name] = {
             "mean_cosine": float(np.mean(cosines)),

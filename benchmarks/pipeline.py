@@ -79,7 +79,7 @@ def stages_once(pipeline: ImageToPoem, names: list[str], options: PoemOptions) -
     seconds["decode"], images = timed(lambda: [load_image(name) for name in names])
     seconds["image_encoder"], embeds = timed(partial(pipeline.encoder.encode_images, images))
     seconds["keywords"], words = timed(partial(pipeline.keywords, embeds, pipeline.config.keywords))
-    plans = [[word for word, _ in row] for row in words]
+    plans = [[scored.word for scored in row] for row in words]
     seconds["candidates"], candidates = timed(partial(pipeline.candidates, embeds, plans, options))
     seconds["choice"], _ = timed(partial(pipeline.choice.best_first, embeds, candidates, options))
     results = pipeline.poems(embeds, words, options)

@@ -4,47 +4,41 @@
 # recipes/README.md says what DATA and RUNS must hold beforehand.
 set -euo pipefail
 data=$1 runs=$2 python=$3
-flickr=$data/flickr8k/train.parquet val=$data/flickr8k/val.parquet wallpapers=$data/wallpapers
+flickr=$data/flickr8k/train.parquet wallpapers=$data/wallpapers scenes=$data/scenes
 exclude=$data/poems/ccpc_valid_v1.0.json words=$data/clip_text/vitb16_vocab.npz
-weights=$runs/weights corpus=$runs/chinese-poetry size=192  # a little more than the 160 of training: best on Flickr8k val
+weights=$runs/weights corpus=$runs/chinese-poetry bge=$runs/weights/bge-small-zh-v1.5
 export OMP_WAIT_POLICY=passive
 
-features() { # PHOTOS VIEWS NAME
-  [ -f "$runs/teacher/$3.safetensors" ] || "$python" -m recipes.image_text.teacher_features --photos "$1" --views "$2" \
-    --clip "$weights/clip_vitb16_vision.safetensors" --out "$runs/teacher/$3.safetensors"
+features() { # PHOTOS NAME
+  [ -f "$runs/clip/$2.safetensors" ] || "$python" -m recipes.clip_features --photos "$1" \
+    --clip "$weights/clip_vitb16_vision.safetensors" --out "$runs/clip/$2.safetensors"
 }
-features "$flickr" 1 flickr8k_train
-features "$val" 1 flickr8k_val
-features "$wallpapers" 8 wallpapers
-teacher=("$runs/teacher/flickr8k_train.safetensors" "$runs/teacher/wallpapers.safetensors")
+features "$flickr" flickr8k_train
+features "$wallpapers" wallpapers
+features "$scenes/images" scenes
+photos=("$runs/clip/flickr8k_train.safetensors" "$runs/clip/wallpapers.safetensors")
 
-# the text teacher, then both towers in CLIP's space
-[ -f "$runs/bridge.safetensors" ] || "$python" -m recipes.image_text.bridge --flickr "$flickr" --teacher "${teacher[@]}" \
+# the backbones of notebook 01; their small text tower is also one of the three teachers of the large one
+[ -f "$runs/bridge.safetensors" ] || "$python" -m recipes.backbones.bridge --flickr "$flickr" --teacher "${photos[@]}" \
   --clip-words "$words" --out "$runs/bridge.safetensors"
 "$python" -m recipes.poem_t5.prepare_poems --corpus "$corpus" --exclude "$exclude" --out "$runs/poems" --sample helpers/assets/poems
 "$python" -m recipes.poem_t5.write_lines --poems "$runs/poems" --out "$runs/lines.txt"
-text=(--flickr "$flickr" --bridge "$runs/bridge.safetensors" --clip-words "$words" --lines "$runs/lines.txt")
-"$python" -m recipes.image_text.train_text_tower "${text[@]}" --image-embeds "${teacher[@]}" --out "$runs/text_tower"
-image=(--flickr "$flickr" --wallpapers "$wallpapers" --teacher "${teacher[@]}" --val "$val"
-  --val-teacher "$runs/teacher/flickr8k_val.safetensors" --resnet34 "$weights/resnet34.safetensors")
-"$python" -m recipes.image_text.train_image_tower "${image[@]}" --out "$runs/image_cycle1"
-"$python" -m recipes.image_text.train_image_tower "${image[@]}" --start "$runs/image_cycle1" --steps 1000 --out "$runs/image_cycle2"
-"$python" -m recipes.image_text.average_towers --runs "$runs/image_cycle1" "$runs/image_cycle2" --out "$runs/image_tower"
+"$python" -m recipes.backbones.train_text_tower --flickr "$flickr" --bridge "$runs/bridge.safetensors" \
+  --clip-words "$words" --lines "$runs/lines.txt" --image-embeds "${photos[@]}" --out "$runs/small_text_tower"
+"$python" -m recipes.backbones.export --resnet34 "$weights/resnet34.safetensors" --text "$runs/small_text_tower" \
+  --out helpers/assets/backbones
 
-# the text tower once more, fitted to where a student really lands (the second cycle's; the mean is close to it)
-embed() { # PHOTOS IMAGE_RUN OUT
-  "$python" -m recipes.image_text.embed_photos --photos "$1" --image "$2" --size $size --out "$3"
-}
-student=("$runs/student_flickr8k.safetensors" "$runs/student_wallpapers.safetensors")
-embed "$flickr" "$runs/image_cycle2" "${student[0]}"
-embed "$wallpapers" "$runs/image_cycle2" "${student[1]}"
-"$python" -m recipes.image_text.train_text_tower "${text[@]}" --image-embeds "${student[@]}" --start "$runs/text_tower" \
-  --steps 300 --lr 2e-4 --out "$runs/text_tower_fitted"
-reference=("$runs/reference_flickr8k.safetensors" "$runs/reference_wallpapers.safetensors")
-embed "$flickr" "$runs/image_tower" "${reference[0]}"
-embed "$wallpapers" "$runs/image_tower" "${reference[1]}"
-"$python" -m recipes.image_text.export --image "$runs/image_tower" --text "$runs/text_tower_fitted" \
-  --reference "${reference[@]}" --size $size --out helpers/assets/image_text
+# the image-text model: CLIP's image tower, a text tower that meets it, and what labelled photographs say of words
+"$python" -m recipes.image_text.labels --scenes "$scenes/labels.json"
+[ -f "$runs/text_teacher.safetensors" ] || "$python" -m recipes.image_text.teacher --data "$data" \
+  --features "${photos[@]}" --bert "$bge" --earlier helpers/assets/backbones --out "$runs/text_teacher.safetensors"
+"$python" -m recipes.image_text.train_text_tower --data "$data" --features "${photos[@]}" --bert "$bge" \
+  --teacher "$runs/text_teacher.safetensors" --out "$runs/bert_tower"
+"$python" -m recipes.image_text.export --clip "$weights/clip_vitb16_vision.safetensors" --text "$runs/bert_tower" \
+  --features "${photos[@]}" --out helpers/assets/image_text
+"$python" -m recipes.image_text.keyword_table --model helpers/assets/image_text \
+  --features "${photos[@]}" "$runs/clip/scenes.safetensors" --scenes "$scenes" \
+  --out helpers/assets/image_text/keywords.safetensors
 
 # the poem model: a base that completes poems, then the next line alone; both into eight bits
 "$python" -m recipes.poem_t5.train_base --poems "$runs/poems" --out "$runs/poem_base"
@@ -56,7 +50,7 @@ embed "$wallpapers" "$runs/image_tower" "${reference[1]}"
 # the sample of classical lines
 "$python" -m recipes.lines.sample --corpus "$corpus" --out helpers/assets/lines/lines.tsv
 
-# the judge, which has no part in choosing poems: other weights, the same pictures and captions
+# the judge, which has no part in choosing poems: another image tower, the same pictures and captions
 judge=$runs/judge_towers judge_data=$runs/judge_data
 "$python" -m recipes.judge.towers --places365 "$weights/places365_wideresnet18.safetensors" \
   --bert "$weights/bge-small-zh-v1.5" --flickr "$flickr" --out "$judge"

@@ -100,9 +100,9 @@ class Handlers:
     def read(self, photo: dict | None, progress: gr.Progress = gr.Progress()):  # noqa: B008 - so gradio finds it
         """The keywords of a photograph (a file). Taking it away leaves what was written for it."""
         if not photo:
-            return None, gr.skip(), gr.skip()
+            return None, gr.skip(), gr.skip(), gr.skip()
         picture = read_picture(self.pipeline(progress), uploaded(photo))
-        return picture, picture.text, None
+        return picture, picture.text, picture.account, None
 
     @in_one_line
     def write(
@@ -140,6 +140,7 @@ def build_page(models: Future[ImageToPoem]) -> gr.Blocks:
                     label="Keywords 关键词", info="Change them as you like. Empty: the photograph's own.",
                     placeholder="春 雨", max_length=MAX_TEXT, elem_id="keywords",
                 )  # fmt: skip
+                account = gr.Markdown(elem_id="account")
                 form = gr.Radio(labelled(FORMS), value=DEFAULT.form, label="Form 体裁")
                 with gr.Row(elem_id="switches"):
                     rhyme = gr.Checkbox(DEFAULT.rhyme, label="Rhyme 押韵")
@@ -171,10 +172,10 @@ def build_page(models: Future[ImageToPoem]) -> gr.Blocks:
                     theme = gr.Radio(labelled(THEME_NAMES), value=DEFAULT_CARD.theme, label="Paper 纸色")
 
         # at once, in the browser: poems asked for while a photograph is being read are for its own keywords
-        photo.change(None, None, keywords, js="() => ''")
+        photo.change(None, None, [keywords, account], js="() => ['', '']")
         # without gradio's preprocessing: it would open the file first, and has no words for a bad one
         read = photo.change(
-            steps.read, photo, [picture, keywords, writing], preprocess=False, api_name="keywords", **MODELS
+            steps.read, photo, [picture, keywords, account, writing], preprocess=False, api_name="keywords", **MODELS
         )
         read.failure(lambda: None, None, photo, api_visibility="private")  # a broken preview helps nobody
         writing.change(

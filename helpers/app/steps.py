@@ -39,7 +39,15 @@ class Picture:
 
     @property
     def text(self) -> str:
-        return " ".join(word for word, _ in self.words)
+        return " ".join(scored.word for scored in self.words)
+
+    @property
+    def account(self) -> str:
+        """What is claimed to be seen, with its probability, and what verse adds to it."""
+        seen = [f"{scored.word} {scored.probability:.0%}" for scored in self.words if scored.seen]
+        added = [scored.word for scored in self.words if not scored.seen]
+        parts = [("Seen 所见", seen), ("Associated 联想", added)]
+        return " · ".join(f"{name}: {'、'.join(words)}" for name, words in parts if words)
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,7 +46,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "bilingual_tokenizer",
             "tokenizer_json",
         ],
-        "pretrained": ["from_backbones", "is_custom_clip", "load_clip", "load_text_backbone", "save_clip"],
+        "pretrained": [
+            "from_backbones",
+            "is_custom_clip",
+            "load_clip",
+            "load_image_backbone",
+            "load_text_backbone",
+            "save_clip",
+        ],
         "features": [
             "cached_features",
             "cached_image_features",

@@ -18,7 +18,7 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from helpers.clip.configuration import CustomCLIPConfig, ImageTowerConfig, TorchvisionConfig
-from helpers.storage import INT8_INDEX, INT8_WEIGHTS, load_strictly, save_quantized_pretrained
+from helpers.storage import load_strictly, remove_weights, save_quantized_pretrained
 
 MAX_LOGIT_SCALE = math.log(100)  # the clamp of the CLIP paper, section 2.5: logits never more than 100 times the cosine
 
@@ -284,9 +284,8 @@ class CustomCLIP(PreTrainedModel):
         if quantized:
             save_quantized_pretrained(self, folder)
         else:
-            for old in (INT8_WEIGHTS, INT8_INDEX):  # a folder holds one model
-                (Path(folder) / old).unlink(missing_ok=True)
             super().save_pretrained(folder, *args, **kwargs)
+            remove_weights(Path(folder), "model.int8*")
 
 
 class ProjectionHeads(nn.Module):

@@ -174,7 +174,10 @@ def split_keywords(text: str) -> tuple[str, ...]:
 
 
 def keywords_text(record: dict) -> str:
-    return "\n".join([record["image"], *(f"  {row['score']:+.3f}  {row['word']}" for row in record["keywords"])])
+    """A line for each word: how likely it is to be true of the picture, and whether it is claimed to be seen."""
+    notes = {True: "", False: "  (not seen)"}
+    rows = [f"  {row['probability']:4.0%}  {row['word']}{notes[row['seen']]}" for row in record["keywords"]]
+    return "\n".join([record["image"], *rows])
 
 
 def poem_text(record: dict) -> str:

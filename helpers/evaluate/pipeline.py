@@ -17,7 +17,6 @@ import numpy as np
 from tqdm import tqdm
 
 from helpers.evaluate.labelled_photos import LABELS, LabelledPhotos, named_labels
-from helpers.keywords import standard_scores
 from helpers.metrics import distinct_n, keyword_recall, recall_of_scores, verse_rates, word_ranking
 from helpers.options import punctuated
 from helpers.plots import show_gallery, use_chinese_fonts
@@ -71,14 +70,15 @@ def evaluate_pipeline(
         raise ValueError("diversity needs at least two seeds")
     image_embeds = pipeline.encoder.encode_images(photos.images)  # (N, D)
     keywords = pipeline.keywords(image_embeds, pipeline.config.keywords)
-    words = [[word for word, _ in row] for row in keywords]
+    words = [[scored.word for scored in row] for row in keywords]
+    seen = [[scored.word for scored in row if scored.seen] for row in keywords]  # nothing else is claimed
     relevance, owners = Judge(judge, photos), np.arange(len(words))
     figures: dict[str, object] = {
         "photos": len(words),
         "seeds": seeds,
         "chance": {k: min(100.0, 100 * k / len(words)) for k in KS},
         "words": label_ranking(pipeline, image_embeds, photos),
-        "keywords": keyword_precision(words, photos.truth) | {"recall": relevance.recall(words, owners)},
+        "keywords": keyword_precision(seen, photos.truth) | {"recall": relevance.recall(words, owners)},
         "ways": {},
     }
     with tqdm(total=len(options) * seeds, desc="poems", unit="run") as bar:
@@ -123,8 +123,8 @@ def shares(ranks: np.ndarray) -> dict[int, float]:
 
 def label_ranking(pipeline: ImageToPoem, image_embeds: np.ndarray, photos: LabelledPhotos) -> dict[str, float]:
     """Mean average precision and top-1 of the label words themselves, as the pipeline scores words."""
-    text_embeds = pipeline.encoder.encode_texts(LABELS)
-    return word_ranking(standard_scores(image_embeds, text_embeds, pipeline.reference_embeds), photos.truth)
+    ranker = pipeline.ranker_of(LABELS)
+    return word_ranking(ranker.calibration.total_scores(ranker.scores(image_embeds), ranker.log_prior), photos.truth)
 
 
 def keyword_precision(keywords: Texts, truth: np.ndarray) -> dict[str, float]:
@@ -139,7 +139,7 @@ def keyword_precision(keywords: Texts, truth: np.ndarray) -> dict[str, float]:
     return {
         "precision": float(np.mean(hits)) if hits else 0.0,
         "labels_named": len(hits),
-        "words_that_name_one": float(np.mean([bool(labels) for row in named for labels in row])),
+        "words_that_name_one": float(np.mean([bool(labels) for row in named for labels in row] or [0])),
     }
 
 

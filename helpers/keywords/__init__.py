@@ -5,7 +5,10 @@ thinned of near-synonyms; the same space answers with whole lines from an index.
 
 Read in this order:
     vocabulary: keyword.txt, and word lists of the reader.
+    moments: words that cannot be true together.
+    probability: how likely a word is to be true of a picture.
     ranking: cosine, calibration, diversity.
+    table: what labelled photographs add to the words of keyword.txt.
     zero_shot: classes as means of sentences.
     lines: lines of verse, read and encoded.
     line_index: the nearest lines out of thousands or millions.
@@ -16,16 +19,21 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "vocabulary": ["Keyword", "load_vocabulary", "read_words"],
+        "vocabulary": ["ANY_WORD", "LABELLED", "Keyword", "load_vocabulary", "read_words"],
+        "moments": ["contradict", "moments_of", "needs_night"],
+        "probability": ["CLAIMED", "Calibration", "log_prior"],
+        "table": ["TABLE", "KeywordTable", "shipped_calibration", "table_of"],
         "ranking": [
             "ScoredWord",
             "WordRanker",
             "WordStatistics",
             "calibrated_scores",
+            "without_mean",
             "pick_diverse",
             "ranked",
             "standard_scores",
             "standardised",
+            "twins",
             "word_bias",
             "word_statistics",
         ],

@@ -1,18 +1,22 @@
 """keyword.txt, the imagery vocabulary, and which of its words a picture shows.
 
-Ranking in three steps: cosine of image and word; calibration against reference pictures (a word that resembles every
-picture says nothing about this one); diversity (of two near-synonyms only the better one stays).
+Ranking in four steps: cosine of image and word; calibration against reference pictures (a word that resembles every
+picture says nothing about this one); how common the word is, which makes of a score a probability; diversity (of two
+near-synonyms only the better one stays, and nothing that contradicts it).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from helpers.chinese_clip import ImageTextEncoder
+from helpers.keywords.moments import contradict, needs_night
+from helpers.keywords.probability import CLAIMED, Calibration
+
+MIN_PICTURES = 100  # over fewer, words that have nothing to do with each other rise and fall together
 
 
 def word_bias(text_embeds: np.ndarray, reference_embeds: np.ndarray) -> np.ndarray:
@@ -51,23 +55,54 @@ def standard_scores(image_embeds: np.ndarray, text_embeds: np.ndarray, reference
     return standardised(image_embeds @ text_embeds.T, word_statistics(text_embeds, reference_embeds))
 
 
-def pick_diverse(
-    scores: np.ndarray, words: list[str], text_embeds: np.ndarray, k: int, *, near: float = 0.9
-) -> list[int]:
-    """Indices of the k best words, best first, without near-synonyms.
+def without_mean(embeds: np.ndarray) -> np.ndarray:
+    """Vectors (M, D) without the mean that all of them share, scaled to length 1: only so cosines tell words apart."""
+    rest = embeds - embeds.mean(0)
+    return rest / np.maximum(np.linalg.norm(rest, axis=1, keepdims=True), 1e-8)
 
-    `scores` (M,), `text_embeds` (M, D). Walks down the ranking and skips a word whose embedding has a cosine of
-    `near` or more to one already chosen, or that shares a character with it (青山, 山色); fewer than k are returned
-    only if fewer than k words are far enough apart.
+
+def pick_diverse(
+    scores: np.ndarray,
+    words: Sequence[str],
+    text_embeds: np.ndarray,
+    k: int,
+    *,
+    near: float = 0.7,
+    least: float = -np.inf,
+) -> list[int]:
+    """Indices of the k best words, best first, without near-synonyms and contradictions.
+
+    `scores` (M,), `text_embeds` (M, D), best those of `without_mean`. Walks down the ranking to the score `least` and
+    skips a word whose embedding has a cosine of `near` or more to one already chosen, that shares a character with it
+    (青山, 山色), or that cannot be true beside it (朝霞, 晚霞).
     """
     chosen: list[int] = []
-    for index in np.argsort(-scores):
-        far = not chosen or (text_embeds[chosen] @ text_embeds[index]).max() < near
-        if far and not any(set(words[index]) & set(words[other]) for other in chosen):
-            chosen.append(int(index))
-        if len(chosen) == k:
+    for index in np.argsort(-scores, kind="stable"):
+        if len(chosen) == k or scores[index] < least:
             break
+        others = [words[other] for other in chosen]
+        far = not chosen or (text_embeds[chosen] @ text_embeds[index]).max() < near
+        if far and not any(set(words[index]) & set(other) or contradict(words[index], other) for other in others):
+            chosen.append(int(index))
     return chosen
+
+
+def twins(cosines: np.ndarray, priors: np.ndarray, alike: float = 0.95) -> np.ndarray:
+    """For each of M words the index of the word that stands for it: (R, M) cosines with reference pictures -> (M,).
+
+    Two words whose cosines rise and fall together over all pictures, with a correlation of `alike` or more, cannot be
+    told apart by the model (雪山, 山雪); the commoner one, by `priors` (M,), stands for both. 雪山 and 雪岭 may both
+    stand under 雪, but nobody stands under two.
+    """
+    deviations = cosines - cosines.mean(0)
+    deviations = deviations / np.maximum(np.linalg.norm(deviations, axis=0), 1e-8)
+    near = deviations.T @ deviations >= alike  # (M, M)
+    leaders = np.full(len(priors), -1)
+    for index in np.argsort(-priors, kind="stable"):
+        if leaders[index] < 0:
+            leaders[near[index] & (leaders < 0)] = index
+            leaders[index] = index
+    return leaders
 
 
 def ranked(words: Iterable[str], scores: np.ndarray) -> list[tuple[str, float]]:
@@ -76,32 +111,96 @@ def ranked(words: Iterable[str], scores: np.ndarray) -> list[tuple[str, float]]:
 
 
 class ScoredWord(NamedTuple):
+    """A word for a picture. What is not `seen` is an association with words that are, or was given by the reader."""
+
     word: str
     score: float  # standard deviations above the word's mean cosine with the reference pictures
+    probability: float = 1.0  # that it is true of the picture
+    seen: bool = True
 
 
 class WordRanker:
     """M words with their embeddings and statistics, to be ranked by pictures.
 
-    `reference_embeds` (R, D): pictures of all kinds, as in `word_statistics`.
+    `embeds` (M, D); `log_prior` (M,), see `helpers.keywords.probability`; `reference_embeds` (R, D): pictures of all
+    kinds, as in `word_statistics`.
     """
 
-    def __init__(self, encoder: ImageTextEncoder, words: Sequence[str], reference_embeds: np.ndarray) -> None:
-        self.words = list(words)
-        self.embeds = encoder.encode_texts(self.words, cache=len(self.words) > encoder.batch_size)  # (M, D)
-        self.statistics = word_statistics(self.embeds, reference_embeds)
+    def __init__(
+        self,
+        words: Sequence[str],
+        embeds: np.ndarray,
+        log_prior: np.ndarray,
+        reference_embeds: np.ndarray,
+        calibration: Calibration,
+    ) -> None:
+        self.words, self.embeds, self.log_prior = list(words), embeds, log_prior
+        self.reference_embeds, self.calibration = reference_embeds, calibration
+        self.statistics = word_statistics(embeds, reference_embeds)
+        self.index = {word: i for i, word in enumerate(self.words)}
 
     def scores(self, image_embeds: np.ndarray) -> np.ndarray:
         """Pictures (N, D) -> standard scores (N, M)."""
         return standardised(image_embeds @ self.embeds.T, self.statistics)
 
+    def probabilities(self, image_embeds: np.ndarray) -> np.ndarray:
+        """Pictures (N, D) -> how likely each word is to be true of them (N, M)."""
+        return self.calibration.probabilities(self.scores(image_embeds), self.log_prior)
+
     def rank(self, image_embeds: np.ndarray) -> list[list[ScoredWord]]:
-        """For each picture (N, D) all words, best first."""
-        return [[ScoredWord(*pair) for pair in ranked(self.words, row)] for row in self.scores(image_embeds)]
+        """For each picture (N, D) all words, the likeliest first."""
+        rows = self.scores(image_embeds)
+        orders = np.argsort(-self.calibration.total_scores(rows, self.log_prior), axis=1, kind="stable")
+        chances = self.calibration.probabilities(rows, self.log_prior)
+        return [
+            [self.scored(i, row, chance) for i in order]
+            for row, chance, order in zip(rows, chances, orders, strict=True)
+        ]
 
     def best(self, image_embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
-        """For each picture (N, D) its k most telling words, best first, no near-synonyms."""
-        return [
-            [ScoredWord(self.words[i], float(row[i])) for i in pick_diverse(row, self.words, self.embeds, k)]
-            for row in self.scores(image_embeds)
-        ]
+        """For each picture (N, D) up to k words that it shows, the likeliest first, no near-synonyms.
+
+        Twins are one word, with the mean of their embeddings. Words less likely than `CLAIMED` are not named; a picture
+        may have none.
+        """
+        ranker, night = self.without_twins, self.index.get("夜")
+        night = None if night is None else ranker.index[self.words[self.leaders[night]]]
+        directions, found = without_mean(ranker.embeds), []
+        for row in ranker.scores(image_embeds):
+            chances = self.calibration.probabilities(row, ranker.log_prior)
+            by_day = night is not None and chances[night] < CLAIMED
+            claims = np.where(ranker.nightly & by_day, 0, chances)
+            chosen = pick_diverse(claims, ranker.words, directions, k, least=CLAIMED)
+            found.append([ranker.scored(i, row, chances) for i in chosen])
+        return found
+
+    def twins_of(self, word: str) -> list[str]:
+        """The words that the model cannot tell from this one, itself among them."""
+        return [self.words[i] for i in np.flatnonzero(self.leaders == self.leaders[self.index[word]])]
+
+    def scored(self, index: int, scores: np.ndarray, probabilities: np.ndarray) -> ScoredWord:
+        """One of the words with its score and probability, from those of all (M,)."""
+        chance = float(probabilities[index])
+        return ScoredWord(self.words[index], float(scores[index]), chance, chance >= CLAIMED)
+
+    @cached_property
+    def nightly(self) -> np.ndarray:
+        """Which words are of the night sky: (M,)."""
+        return np.array([needs_night(word) for word in self.words])
+
+    @cached_property
+    def leaders(self) -> np.ndarray:
+        """For each word the index of the one that stands for it and its twins: (M,)."""
+        if len(self.reference_embeds) < MIN_PICTURES:
+            return np.arange(len(self.words))
+        return twins(self.reference_embeds @ self.embeds.T, self.log_prior)
+
+    @cached_property
+    def without_twins(self) -> WordRanker:
+        """A ranker of the leaders alone, each in the middle of its twins."""
+        leaders, groups = np.unique(self.leaders, return_inverse=True)
+        sums = np.zeros((len(leaders), self.embeds.shape[1]), dtype=self.embeds.dtype)
+        np.add.at(sums, groups, self.embeds)
+        embeds = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+        words = [self.words[i] for i in leaders]
+        return WordRanker(words, embeds, self.log_prior[leaders], self.reference_embeds, self.calibration)

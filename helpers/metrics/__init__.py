@@ -3,6 +3,7 @@
 Read in this order:
     retrieval: recall@k, chance, average precision.
     hubness: hubs among neighbours, and three corrections.
+    calibration: whether probabilities can be trusted.
     poems: rules kept, keywords used, variety.
     copies: the parts of a poem that stand word for word in the training poems.
     ngram: a trigram, beside which a perplexity can be read.
@@ -15,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "retrieval": ["average_precision", "chance_recall", "recall_at_k", "recall_of_scores", "word_ranking"],
         "hubness": ["centred", "csls", "inverted_softmax", "k_occurrence", "skewness"],
+        "calibration": ["expected_calibration_error", "reliability"],
         "poems": ["distinct_n", "keyword_recall", "verse_rates"],
         "copies": ["TrainingText"],
         "ngram": ["END", "START", "Trigram", "line_tokens"],

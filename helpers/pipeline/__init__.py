@@ -5,6 +5,7 @@ picture best is chosen. A batch decodes, writes and draws at the same time, and 
 
 Read in this order:
     image_to_poem: the whole way, step by step.
+    associations: what verse adds to the words that are seen.
     plan: which keyword for which line.
     candidates: three ways from a picture to candidate poems.
     choice: which candidate is shown.
@@ -20,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "image_to_poem": ["REFERENCE", "ImageToPoem", "PicturePoem", "load_pipeline"],
+        "associations": ["Associations", "shipped_associations", "usual_name", "with_associations"],
         "plan": ["LinePlan", "shipped_plan"],
         "candidates": ["can_open", "from_keywords", "from_lines", "guided"],
         "choice": [

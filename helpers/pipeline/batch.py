@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 
 In, Out = TypeVar("In"), TypeVar("Out")
 
-TABLES = ("keyword.txt", "lines", "poems")  # of the assets: what else makes other poems than the models do
+TABLES = (  # of the assets: what else makes other poems than the models do
+    "keyword.txt",
+    "image_text/keywords.safetensors",
+    "lines",
+    "poems",
+)
 
 
 @dataclass(frozen=True)
@@ -193,4 +198,8 @@ def poem_record(row: Row) -> dict:
 
 
 def keyword_records(row: Sequence[ScoredWord]) -> list[dict]:
-    return [{"word": word, "score": round(score, 4)} for word, score in row]
+    """The words with their standard scores, the probability that each is true, and whether it is claimed to be seen."""
+    return [
+        {"word": word, "score": round(score, 4), "probability": round(chance, 4), "seen": seen}
+        for word, score, chance, seen in row
+    ]

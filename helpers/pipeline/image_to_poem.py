@@ -13,10 +13,26 @@ from safetensors.numpy import load_file
 from transformers.utils import logging
 
 from helpers.chinese_clip import ImageTextEncoder
-from helpers.config import ASSETS, Config, load_config, pick_device, pick_dtype
+from helpers.config import ASSETS, BATCH_SIZE, Config, load_config, pick_device, pick_dtype
 from helpers.data import load_image
-from helpers.keywords import LineIndex, ScoredWord, WordRanker, calibrated_queries, load_lines, load_vocabulary
+from helpers.keywords import (
+    ANY_WORD,
+    LABELLED,
+    Calibration,
+    Keyword,
+    KeywordTable,
+    LineIndex,
+    ScoredWord,
+    WordRanker,
+    calibrated_queries,
+    load_lines,
+    load_vocabulary,
+    log_prior,
+    shipped_calibration,
+    table_of,
+)
 from helpers.options import DEFAULT, FORMS, PoemOptions
+from helpers.pipeline.associations import with_associations
 from helpers.pipeline.candidates import can_open, from_keywords, from_lines, guided
 from helpers.pipeline.choice import Choice
 from helpers.pipeline.plan import shipped_plan
@@ -79,12 +95,39 @@ class ImageToPoem:
         return self.encoder.encode_images([load_image(p) for p in sorted((ASSETS / "photos").glob("*.jpg"))])
 
     @cached_property
+    def table(self) -> KeywordTable | None:
+        """What labelled photographs say of the words of keyword.txt, if the model has such a table."""
+        return table_of(self.config.image_text_model)
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        return self.table.calibration if self.table else shipped_calibration()
+
+    @cached_property
     def ranker(self) -> WordRanker:
-        """The words of keyword.txt that the poem model can spell."""
-        words = [keyword.word for keyword in load_vocabulary()]
-        unknown = self.writer.unknown_characters("".join(words))
-        known = [word for word in words if not unknown & set(word)]
-        return WordRanker(self.encoder, known, self.reference_embeds)
+        """The words of keyword.txt that a picture can show and the poem model can spell."""
+        return self.ranker_of([keyword.word for keyword in self.vocabulary if keyword.photos is not None])
+
+    @cached_property
+    def vocabulary(self) -> list[Keyword]:
+        """The rows of keyword.txt that the poem model can spell."""
+        unknown = self.writer.unknown_characters("".join(keyword.word for keyword in load_vocabulary()))
+        return [keyword for keyword in load_vocabulary() if not unknown & set(keyword.word)]
+
+    def ranker_of(self, words: Sequence[str]) -> WordRanker:
+        """A ranker of any words; those of keyword.txt keep what photographs say of them."""
+        photos = {keyword.word: keyword.photos or 0 for keyword in load_vocabulary()}
+        counts = np.array([photos.get(word, ANY_WORD) for word in words], dtype=np.float32)
+        prior = log_prior(counts, LABELLED)
+        return WordRanker(words, self.word_embeds(words), prior, self.reference_embeds, self.calibration)
+
+    def word_embeds(self, words: Sequence[str]) -> np.ndarray:
+        """The table's vectors for the words that it has, the text tower's for all others: (M, D)."""
+
+        def encode(texts: Sequence[str]) -> np.ndarray:
+            return self.encoder.encode_texts(texts, cache=len(texts) > BATCH_SIZE)
+
+        return self.table.lookup(words, encode) if self.table else encode(words)
 
     @cached_property
     def choice(self) -> Choice:
@@ -100,12 +143,14 @@ class ImageToPoem:
         return self._openings[form]
 
     def keywords(self, image_embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
-        """For each picture (N, D) its k most telling words of keyword.txt, best first, no near-synonyms."""
-        return self.ranker.best(image_embeds, k)
+        """For each picture (N, D) k words of keyword.txt: what it shows, the likeliest first, then associations."""
+        pairs = zip(self.ranker.best(image_embeds, k), self.ranker.scores(image_embeds), strict=True)
+        unseen = [keyword.word for keyword in self.vocabulary if keyword.photos is None]
+        return [with_associations(self.ranker, seen, scores, unseen, k) for seen, scores in pairs]
 
     def rank(self, image_embeds: np.ndarray, words: Sequence[str]) -> list[list[ScoredWord]]:
-        """For each picture (N, D) all of `words` with their scores, best first."""
-        return WordRanker(self.encoder, words, self.reference_embeds).rank(image_embeds)
+        """For each picture (N, D) all of `words` with their scores, the likeliest first."""
+        return self.ranker_of(words).rank(image_embeds)
 
     def __call__(
         self,
@@ -130,7 +175,7 @@ class ImageToPoem:
         self, image_embeds: np.ndarray, words: Sequence[Sequence[ScoredWord]], options: PoemOptions
     ) -> list[PicturePoem]:
         """The second half of the way: from the words of each picture (N, D) to its n candidates, best first."""
-        plans = [shipped_plan().order([word for word, _ in row]) for row in words]
+        plans = [shipped_plan().order([scored.word for scored in row]) for row in words]
         candidates = self.candidates(image_embeds, plans, options)
         ordered = self.choice.best_first(image_embeds, candidates, options)
         return [PicturePoem(*row) for row in zip(words, plans, ordered, strict=True)]

@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "load_strictly",
             "network_of",
             "quantize",
+            "remove_weights",
             "save_quantized",
             "save_quantized_pretrained",
             "weights_digest",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +18,6 @@ from huggingface_hub import split_torch_state_dict_into_shards  # the hub's own 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedConfig, PreTrainedModel
-from transformers.utils import SAFE_WEIGHTS_NAME as FULL_WEIGHTS
 from transformers.utils import cached_file, logging
 from transformers.utils.hub import get_checkpoint_shard_files
 
@@ -124,18 +123,27 @@ def save_quantized_pretrained(model: PreTrainedModel, folder: str | Path) -> Non
     """`save_pretrained` in eight bits: config.json and `INT8_WEIGHTS`, or several such files and their index."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for old in (FULL_WEIGHTS, INT8_WEIGHTS, INT8_INDEX):  # a folder holds one model
-        (folder / old).unlink(missing_ok=True)
     state, pattern = quantize(model.state_dict()), INT8_WEIGHTS.replace(".safetensors", "{suffix}.safetensors")
     plan = split_torch_state_dict_into_shards(state, filename_pattern=pattern, max_shard_size=LARGEST_FILE)
     for file, names in plan.filename_to_tensors.items():
         with whole_file(folder / file) as unfinished:
             save_file({name: state[name] for name in names}, unfinished, metadata={"format": "pt"})
+    written = list(plan.filename_to_tensors)
     if plan.is_sharded:
+        written.append(INT8_INDEX)
         index = {"metadata": plan.metadata, "weight_map": plan.tensor_to_filename}
-        (folder / INT8_INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        with whole_file(folder / INT8_INDEX) as unfinished:
+            unfinished.write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    remove_weights(folder, "model*.safetensors*", keep=written)
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
+
+
+def remove_weights(folder: Path, pattern: str, keep: Iterable[str] = ()) -> None:
+    """Away with other weights and their indexes, once the new ones are there: a folder holds one model."""
+    for old in folder.glob(pattern):
+        if old.name not in keep:
+            old.unlink(missing_ok=True)
 
 
 def int8_files(name: str | Path, options: dict[str, object]) -> list[str]:

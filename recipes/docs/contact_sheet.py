@@ -13,7 +13,9 @@ from helpers.plots import show_gallery, use_chinese_fonts
 
 
 def title(result: PicturePoem) -> str:
-    words = " ".join(f"{word} {score:.2f}" for word, score in result.keywords)
+    words = " ".join(
+        f"{scored.word} {scored.probability:.0%}" if scored.seen else f"({scored.word})" for scored in result.keywords
+    )
     return f"{words}\n{result.poem}"
 
 

@@ -1,144 +1,196 @@
-"""Train the bilingual DistilBERT text tower against frozen image features (LiT, Zhai et al. 2022) and the bridge.
+"""Train the bilingual text tower against CLIP's locked image tower (LiT, Zhai et al. 2022) and the text teacher.
 
-    python -m recipes.image_text.train_text_tower --flickr train.parquet --image-embeds FILE FILE --bridge FILE \
-        --clip-words vitb16_vocab.npz --lines poems.txt --out runs/text_tower [--start runs/other]
+    python -m recipes.image_text.train_text_tower --data DATA --features FLICKR WALLPAPERS \
+        --bert RUNS/weights/bge-small-zh-v1.5 --teacher RUNS/text_teacher.safetensors --out RUNS/text_tower
 
-Every step sees photos with one English and one Chinese caption each (contrastive against the image features, and
-pulled to where the bridge puts the caption), and a handful of words, glosses and lines of verse whose place is known.
-With --start the tower goes on from another run's weights: so it is fitted, in the end, to the student's own image
-features. A run that was killed continues from its last checkpoint.
+The tower is bge-small-zh with another vocabulary: single Chinese characters, and pieces of English words, of which a
+Chinese BERT has few. Each step sees photos with one caption in each language (contrastive, and pulled to the teacher's
+place), words and captions without photos (pulled), and descriptions that must find their line of verse among the
+wrong ones (CCPM), so that verse is more than a bag of its images. A killed run goes on from its last checkpoint.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers.processors import TemplateProcessing
+from torch import nn
 from torch.nn import functional as F
-from transformers import DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerFast
 
+from helpers.chinese_clip import load_bert
 from helpers.clip import MAX_LOGIT_SCALE, TextTower, bilingual_tokenizer, contrastive_loss
-from helpers.keywords import load_vocabulary
+from helpers.config import autocast, pick_device
+from helpers.data import flatten
+from helpers.poems import read_ccpc
+from recipes.backbones.bridge import sample_captions, sample_photos
 from recipes.checkpoint import load_checkpoint, save_checkpoint
-from recipes.image_text.bridge import flat_captions, sample_captions, sample_photos
-from recipes.texts import clip_words, flickr_captions, imagery_lines, wallpaper_captions
+from recipes.clip_features import read_features
+from recipes.image_text.teacher import about_mean
+from recipes.image_text.texts import MatchedLine, half_lines, matched_lines, photo_captions, training_texts
 
-MAX_TOKENS = 40
-
-
-def unit(vectors: torch.Tensor) -> torch.Tensor:
-    return F.normalize(vectors.float(), dim=-1)
-
-
-def word_bank(
-    bridge: dict[str, torch.Tensor], clip_vocabulary: Path, lines: list[str]
-) -> tuple[list[str], torch.Tensor]:
-    """Texts without a photo and where they belong: (W,), (W, 512).
-
-    A word of CLIP's: half its own CLIP vector, half the bridge's. A keyword: mostly its English gloss, since the
-    sentence encoder knows little classical Chinese. A line of verse: the mean of the keywords in it.
-    """
-    clip_texts, clip_vectors = clip_words(clip_vocabulary)
-    keywords = load_vocabulary()
-    clip_targets = unit(torch.from_numpy(clip_vectors) + bridge["words"].float())
-    keyword_targets = unit(0.35 * bridge["keywords"].float() + 0.65 * bridge["glosses"].float())
-    verse = imagery_lines(lines, count=20_000)
-    verse_targets = torch.stack([keyword_targets[hits].mean(0) for _, hits in verse])
-    texts = clip_texts + [k.word for k in keywords] + [k.gloss for k in keywords] + [line for line, _ in verse]
-    return texts, unit(torch.cat([clip_targets, keyword_targets, bridge["glosses"].float(), verse_targets]))
+VOCABULARY = 14_000
+MAX_TOKENS = 48
+PAIRED = ("captions_en", "captions_zh")
+BANK = ("keywords", "keywords", "keywords", "glosses", "tags_en", "tags_zh", "known_en", "known_zh")  # the odds
 
 
-def tokenize(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> torch.Tensor:
-    """Token ids, padded to the longest: (N, T) as int16 (they stay in memory)."""
-    ids = tokenizer(texts, truncation=True, max_length=MAX_TOKENS, padding=True, return_tensors="np")["input_ids"]
-    return torch.from_numpy(ids.astype(np.int16))
+def with_vocabulary(bert: BertModel, old: PreTrainedTokenizerFast, new: PreTrainedTokenizerFast) -> BertModel:
+    """The BERT with the new tokenizer's tokens: as they were where it knew them, else the mean of their old pieces."""
+    vectors, known = bert.get_input_embeddings().weight.detach(), old.get_vocab()
+    rows = []
+    for token in new.convert_ids_to_tokens(range(len(new))):
+        pieces = [token] if token in known else old.tokenize(token.removeprefix("##")) or [old.unk_token]
+        rows.append(vectors[[known[piece] for piece in pieces]].mean(0))
+    bert.set_input_embeddings(nn.Embedding.from_pretrained(torch.stack(rows), False, new.pad_token_id))
+    bert.config.vocab_size = len(new)
+    return bert
 
 
-def encode(tower: TextTower, ids: torch.Tensor) -> torch.Tensor:
-    """Padded ids (B, T) -> unit embeddings (B, D); columns that are all padding are cut off."""
-    mask = (ids != 0).long()  # [PAD] is 0
-    length = int(mask.sum(1).max())
-    with torch.autocast(ids.device.type, torch.bfloat16):
-        return tower(ids[:, :length].long(), mask[:, :length]).float()
+def token_rows(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> list[list[int]]:
+    """The token ids of each text, without padding."""
+    return tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS)["input_ids"]
+
+
+def encode(tower: TextTower, rows: Sequence[list[int]], pad: int, at_once: int = 64) -> torch.Tensor:
+    """Token ids of B texts -> unit embeddings (B, 512). Texts of like length go together: half as many tokens."""
+    device = next(tower.parameters()).device
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    blocks = []
+    for i in range(0, len(order), at_once):
+        block = [torch.tensor(rows[j]) for j in order[i : i + at_once]]
+        ids = nn.utils.rnn.pad_sequence(block, batch_first=True, padding_value=pad)  # (at_once, T)
+        with autocast(device.type):
+            blocks.append(tower(ids.to(device), (ids != pad).long().to(device)).float())
+    return torch.cat(blocks)[torch.tensor(order).argsort().to(device)]
+
+
+def distance(embeds: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """The mean of 1 - cosine: unit vectors (B, D) twice -> a scalar."""
+    return 1 - (embeds * places).sum(1).mean()
+
+
+def verse_loss(
+    descriptions: torch.Tensor, lines: torch.Tensor, answers: torch.Tensor, logit_scale: torch.Tensor
+) -> torch.Tensor:
+    """A description (B, D) is to find its line among its own four (B·4, D), and among all of the batch's."""
+    logits = descriptions @ lines.T * logit_scale.exp()  # (B, B·4)
+    size = len(descriptions)
+    own = logits.view(size, size, -1)[torch.arange(size), torch.arange(size)]  # (B, 4)
+    right = torch.arange(size, device=answers.device) * own.shape[1] + answers
+    return 0.5 * F.cross_entropy(own, answers) + 0.3 * F.cross_entropy(logits, right)
+
+
+def verse_texts(rows: Sequence[MatchedLine]) -> tuple[list[str], list[str], torch.Tensor]:
+    """Descriptions (V), their lines (V·4) and the index of the right one (V,)."""
+    lines = [line for row in rows for line in row.lines]
+    return [row.description for row in rows], lines, torch.tensor([row.answer for row in rows])
+
+
+def held_out(data: Path) -> list[str]:
+    """The lines by which poems and the text tower are judged: those of CCPC valid, and all of CCPM valid's."""
+    poems = read_ccpc(data / "poems" / "ccpc_valid_v1.0.json")
+    rows = matched_lines(data / "ccpm" / "valid.jsonl")
+    return [line for poem in poems for line in poem.lines] + [
+        half for row in rows for line in row.lines for half in half_lines(line)
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--flickr", type=Path, required=True)
-    parser.add_argument("--image-embeds", type=Path, nargs=2, required=True)
-    parser.add_argument("--bridge", type=Path, required=True)
-    parser.add_argument("--clip-words", type=Path, required=True)
-    parser.add_argument("--lines", type=Path, required=True, help="lines of verse, one a line")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--features", type=Path, nargs=2, required=True, help="of Flickr8k, of the wallpapers")
+    parser.add_argument("--bert", required=True, help="bge-small-zh by hub id or folder")
+    parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--start", type=Path)
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--batch-size", type=int, default=192)
-    parser.add_argument("--lr", type=float, default=7e-4)
+    parser.add_argument("--lr", type=float, default=2e-4)
+    parser.add_argument("--head-lr", type=float, default=1e-3)
     args = parser.parse_args()
     torch.manual_seed(0)
+    device = pick_device()
 
-    flickr = flickr_captions(args.flickr)
-    captions = flickr + wallpaper_captions()
-    image_embeds = unit(torch.cat([load_file(path)["image_embeds"][:, 0] for path in args.image_embeds]))
-    bridge = load_file(args.bridge)
-    bank_texts, bank_targets = word_bank(bridge, args.clip_words, args.lines.read_text(encoding="utf-8").split())
-    (english, owners_en), (chinese, owners_zh) = flat_captions(captions.english), flat_captions(captions.chinese)
+    captions, n_flickr = photo_captions(args.data)
+    image_embeds = torch.cat(about_mean(read_features(args.features))).to(device)
+    owners = [torch.from_numpy(flatten(groups)[1]) for groups in (captions.english, captions.chinese)]
+    texts = training_texts(args.data)
+    places = {name: vectors.float().to(device) for name, vectors in load_file(args.teacher).items()}
+    if {name: len(group) for name, group in texts.items()} != {name: len(group) for name, group in places.items()}:
+        raise ValueError(f"{args.teacher}: made of other texts, as of an older keyword.txt; make it again")
+    descriptions, lines, answers = verse_texts(matched_lines(args.data / "ccpm" / "train.jsonl", held_out(args.data)))
 
-    folder = args.start or args.out
-    if (folder / "tokenizer.json").exists():
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    else:
-        tokenizer = bilingual_tokenizer(english + chinese + bank_texts)
-    args.out.mkdir(parents=True, exist_ok=True)
-    tokenizer.save_pretrained(args.out)
-    config = DistilBertConfig(vocab_size=len(tokenizer), dim=256, n_layers=4, n_heads=4, hidden_dim=1024,
-                              max_position_embeddings=64)  # fmt: skip
-    config.save_pretrained(args.out)
-    tower = TextTower(DistilBertModel(config)).train()
-    tower.backbone.set_attn_implementation("eager")  # for sequences this short faster than sdpa, on a CPU
-    if args.start:
-        tower.load_state_dict(load_file(args.start / "text_tower.safetensors"))
-    weights = sum(p.numel() for p in tower.parameters())
-    print(f"{len(captions):,} photos, {len(bank_texts):,} other texts, {len(tokenizer):,} tokens, {weights:,} weights")
+    tokenizer = tokenizer_of(args.out, [*(text for group in texts.values() for text in group), *descriptions, *lines])
+    bert = with_vocabulary(load_bert(args.bert), AutoTokenizer.from_pretrained(args.bert), tokenizer)
+    bert.set_attn_implementation("eager")  # for sequences this short faster than sdpa, on a CPU
+    tower = TextTower(bert, pooling="cls").to(device).train()
+    tower.logit_scale = nn.Parameter(torch.tensor(3.5, device=device))  # both of the training alone
+    tower.verse_scale = nn.Parameter(torch.tensor(3.0, device=device))
+    rows = {name: token_rows(tokenizer, group) for name, group in texts.items()}
+    rows |= {"descriptions": token_rows(tokenizer, descriptions), "lines": token_rows(tokenizer, lines)}
+    print(f"{len(captions):,} photos, {sum(map(len, texts.values())):,} texts, {len(answers):,} lines with description")
 
-    tower.logit_scale = torch.nn.Parameter(torch.tensor(3.5))  # of the training alone, but part of its checkpoints
-    optimizer = torch.optim.AdamW(tower.parameters(), weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, total_steps=args.steps, pct_start=0.1)
-    step = load_checkpoint(args.out, tower, optimizer, schedule)
-    languages = [
-        (tokenize(tokenizer, english), owners_en, bridge["en"]),
-        (tokenize(tokenizer, chinese), owners_zh, bridge["zh"]),
-    ]
-    bank_ids = tokenize(tokenizer, bank_texts)
-    known = len(bank_texts) - 20_000  # words and glosses come as often as the lines, which are many more
-    started = time.time()
+    vectors = tower.backbone.get_input_embeddings().weight
+    body = [weight for weight in tower.backbone.parameters() if weight is not vectors]
+    head = [*tower.head.parameters(), tower.logit_scale, tower.verse_scale]
+    rates = [args.lr, 3 * args.lr, args.head_lr]  # half of the vocabulary is new
+    optimizer = torch.optim.AdamW([{"params": group} for group in (body, [vectors], head)], weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=args.steps, pct_start=0.1)
+    step, started = load_checkpoint(args.out, tower, optimizer, schedule), time.time()
     while step < args.steps:
-        photos = sample_photos(len(flickr), len(captions), args.batch_size)
-        loss = 0
-        for ids, owners, bridge_embeds in languages:
-            chosen = sample_captions(owners, photos)
-            texts = encode(tower, ids[chosen])
-            loss = loss + contrastive_loss(image_embeds[photos], texts, tower.logit_scale) / 2
-            loss = loss + (1 - (texts * bridge_embeds[chosen].float()).sum(1)).mean()
-        some = torch.cat([torch.randint(known, (96,)), torch.randint(known, len(bank_texts), (64,))])
-        loss = loss + 2 * (1 - (encode(tower, bank_ids[some]) * bank_targets[some]).sum(1)).mean()
+        photos = sample_photos(n_flickr, len(captions), args.batch_size, share=0.25)
+        size = args.batch_size
+        matched = torch.randint(len(answers), (size // 6,))
+        chosen = [(name, sample_captions(photo_of, photos)) for name, photo_of in zip(PAIRED, owners, strict=True)]
+        chosen += [(name, torch.randint(len(texts[name]), (size // len(BANK),))) for name in BANK]
+        chosen += [("other_zh", torch.randint(len(texts["other_zh"]), (size // 5,)))]
+        chosen += [("descriptions", matched), ("lines", (4 * matched[:, None] + torch.arange(4)).flatten())]
+        batch = [rows[name][i] for name, indices in chosen for i in indices.tolist()]
+        embeds = encode(tower, batch, tokenizer.pad_token_id).split([len(indices) for _, indices in chosen])
+
+        # The pictures know captions better than the teacher does, but not from the first step.
+        weights = {name: 1 - 0.8 * step / args.steps for name in PAIRED} | {"other_zh": 0.3}
+        loss = verse_loss(*embeds[-2:], answers[matched].to(device), tower.verse_scale)
+        for (name, indices), placed in zip(chosen[:-2], embeds, strict=False):
+            loss = loss + weights.get(name, 2 / len(BANK)) * distance(placed, places[name][indices])
+            if name in PAIRED:
+                loss = loss + contrastive_loss(image_embeds[photos], placed, tower.logit_scale) / 2
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
         optimizer.step()
-        tower.logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
         schedule.step()
+        for scale in (tower.logit_scale, tower.verse_scale):
+            scale.data.clamp_(max=MAX_LOGIT_SCALE)
         step += 1
-        if step % 50 == 0:
+        if step % 10 == 0:
             print(f"step {step}/{args.steps} loss {loss.item():.3f} {(time.time() - started) / 60:.1f} min", flush=True)
-        if step % 250 == 0 or step == args.steps:
+        if step % 50 == 0 or step == args.steps:
             save_checkpoint(args.out, step, tower, optimizer, schedule)
-    del tower.logit_scale
-    save_file(tower.state_dict(), args.out / "text_tower.safetensors")
+    del tower.verse_scale
+    bert.config.save_pretrained(args.out)
+    save_file(tower.state_dict(), args.out / "text_tower.safetensors")  # with its logit_scale
+
+
+def tokenizer_of(folder: Path, texts: Sequence[str]) -> PreTrainedTokenizerFast:
+    """The tokenizer in the folder of a run that goes on; else one is learnt and put there."""
+    if (folder / "tokenizer.json").exists():
+        return PreTrainedTokenizerFast.from_pretrained(folder)
+    tokenizer = with_bert_frame(bilingual_tokenizer(texts, VOCABULARY))
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def with_bert_frame(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """The tokenizer with [CLS] before a text and [SEP] behind it: bge puts a text's meaning into the first token."""
+    frame = [(token, tokenizer.convert_tokens_to_ids(token)) for token in (tokenizer.cls_token, tokenizer.sep_token)]
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]", frame)
+    return tokenizer
 
 
 if __name__ == "__main__":

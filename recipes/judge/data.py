@@ -17,8 +17,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from recipes.image_text.teacher_features import crop, random_box
-from recipes.photos import read_photos
+from recipes.photos import crop, random_box, read_photos
 from recipes.texts import wallpaper_captions
 
 

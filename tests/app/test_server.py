@@ -48,7 +48,7 @@ from tests.samples import png_header
 
 LOTUS = str(ASSETS / "photos" / "lotus.jpg")
 TOWER = ("白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼")  # 王之涣《登鹳雀楼》
-OWN = [ScoredWord("荷花", 3.0), ScoredWord("夏", 2.0)]
+OWN = [ScoredWord("荷花", 3.0, 0.9), ScoredWord("夏", 2.0, 0.1, False)]
 
 
 class PretendedPipeline:
@@ -117,7 +117,7 @@ def test_untouched_or_empty_keywords_are_the_picture_s_own(pipeline, picture, ty
 @pytest.mark.parametrize("typed", ["春 雨", "春,雨", "春，雨", "春、雨", "春；雨\n春", "春\u3000雨"])
 def test_typed_keywords_are_used(pipeline, picture, typed: str) -> None:
     writing = write_poems(pipeline, picture, typed, PoemOptions())
-    assert [word for word, _ in pipeline.written[0][0]] == ["春", "雨"] and writing.title == "题春图"
+    assert [scored.word for scored in pipeline.written[0][0]] == ["春", "雨"] and writing.title == "题春图"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,9 @@ def test_a_full_queue_is_said_and_the_others_are_served(served, pipeline) -> Non
         with pytest.raises(QueueError, match="Queue is full"):
             clients[3].predict(handle_file(LOTUS), api_name="/keywords")
         pipeline.may_read.set()
-        assert [first.result(30), *(job.result(30) for job in later)] == ["荷花 夏"] * 3
+        answers = [first.result(30), *(job.result(30) for job in later)]
+        assert [words for words, _ in answers] == ["荷花 夏"] * 3
+        assert answers[0][1] == "Seen 所见: 荷花 90% · Associated 联想: 夏"
 
 
 def test_a_request_waits_for_the_models_and_hears_if_there_are_none(served) -> None:

@@ -64,7 +64,7 @@ def chinese_folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def mini_folder(tmp_path_factory):
-    """As recipes.image_text.export writes it."""
+    """As recipes.backbones.export writes it."""
     folder = tmp_path_factory.mktemp("image_text")
     tokenizer = bilingual_tokenizer([*TEXTS, "a boat on the river"], vocab_size=80, min_frequency=1)
     text = DistilBertConfig(

@@ -14,7 +14,7 @@ from helpers.config import ASSETS
 from helpers.data import load_image
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("image_text", "judge")
+NAMES = ("image_text", "backbones", "judge")
 TEXTS = ["明月照山", "一叶小舟在江上", "雨"]
 PHOTOS = sorted((ASSETS / "photos").glob("*.jpg"))[:2]
 OURS, THEIRS = "import helpers", "from transformers import AutoConfig, AutoModel, AutoProcessor"

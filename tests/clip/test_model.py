@@ -5,13 +5,14 @@ import math
 import pytest
 import torch
 from torch.nn import functional as F
-from transformers import DistilBertConfig, DistilBertModel
+from transformers import CLIPVisionConfig, DistilBertConfig, DistilBertModel
 from transformers.models.clip import modeling_clip
 
 from helpers.clip import (
     MAX_LOGIT_SCALE,
     CustomCLIP,
     CustomCLIPConfig,
+    Shift,
     TextTower,
     bilingual_tokenizer,
     contrastive_loss,
@@ -116,3 +117,35 @@ def test_bilingual_tokenizer() -> None:
     assert tokenizer.tokenize("小舟A BOAT") == ["小", "舟", "a", "boat"]
     assert tokenizer.convert_ids_to_tokens(tokenizer("小舟")["input_ids"]) == ["小", "舟"]  # for the mean: no [CLS]
     assert tokenizer.tokenize("龘") == ["[UNK]"]
+
+
+def test_a_shift_leaves_the_towers_own_space() -> None:
+    torch.manual_seed(0)
+    head, features = Shift(8, 8), F.normalize(torch.randn(5, 8) + 2, dim=1)
+    assert torch.equal(head(features), features), "untrained it changes nothing"
+    head.offset.data = -features.mean(0)
+    assert head(features).mean(0).abs().max() < 1e-6
+    with pytest.raises(ValueError, match="leaves 8 features 8"):
+        Shift(8, 4)
+
+
+def test_a_model_with_a_shift_and_without_mirror_images(tmp_path) -> None:
+    torch.manual_seed(0)
+    vision = CLIPVisionConfig(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+                              image_size=32, patch_size=16, projection_dim=8)  # fmt: skip
+    config = CustomCLIPConfig(vision, TINY, dim=8, locked=True, image_head="shift", mirrored=False)
+    model = CustomCLIP(config).eval()
+    model.image.head.offset.data = torch.randn(8)
+    pixels = torch.randn(2, 3, 32, 32)
+    with torch.inference_mode():
+        features = F.normalize(model.image.backbone(pixels).image_embeds, dim=1)
+        expected = F.normalize(features + model.image.head.offset, dim=1)
+        assert torch.allclose(model.get_image_features(pixels), expected, atol=1e-6)
+        model.config.mirrored = True
+        both = (model.image(pixels) + model.image(pixels.flip(-1))) / 2
+        assert torch.allclose(model.get_image_features(pixels), both, atol=1e-5)
+    model.config.mirrored = False
+    model.save_pretrained(tmp_path)
+    loaded = CustomCLIP.from_pretrained(tmp_path)
+    assert torch.equal(loaded.image.head.offset, model.image.head.offset) and not loaded.config.mirrored
+    assert [name for name, weight in loaded.image.named_parameters() if weight.requires_grad] == ["head.offset"]

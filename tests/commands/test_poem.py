@@ -122,7 +122,7 @@ def test_a_reader_asks_for_json(run) -> None:
     assert [record["image"] for record in records] == [LOTUS, LAKE]
     for record in records:
         assert list(record) == ["image", "keywords", "plan", "poem", "checks"]
-        assert all(list(row) == ["word", "score"] for row in record["keywords"])
+        assert all(list(row) == ["word", "score", "probability", "seen"] for row in record["keywords"])
         assert {row["word"] for row in record["keywords"]} == {"春", "雨"}
         assert check_poem(record["poem"])["form"] == "5x4" and record["checks"] == check_poem(record["poem"])
     assert [record["poem"] for record in run(*arguments).records] == [record["poem"] for record in records]
@@ -147,8 +147,7 @@ def test_help_needs_no_torch() -> None:
 
 def test_poem_with_the_picture_s_own_words(run) -> None:
     (record,) = run("poem", LAKE, "--json", "--n", 2).records
-    words, scores = zip(*(row.values() for row in record["keywords"]), strict=True)
-    assert len(words) == 4 and list(scores) == sorted(scores, reverse=True)
+    assert len(record["keywords"]) == 4 and seen_come_first(record["keywords"])
     assert record["checks"]["form"] == "7x4" and len(record["poem"]) == 4
 
 
@@ -190,18 +189,27 @@ def test_many_pictures_are_answered_in_order(run, tmp_path, pictures) -> None:
 # --- keywords ---
 
 
+def seen_come_first(rows: list[dict]) -> bool:
+    """What is seen, the likeliest first and each at least as likely as not; then the associations."""
+    chances = [row["probability"] for row in rows if row["seen"]]
+    first = [row["seen"] for row in rows[: len(chances)]]
+    return all(first) and chances == sorted(chances, reverse=True) and min(chances, default=1) >= 0.5
+
+
 def test_keywords(run) -> None:
     result = run("keywords", LOTUS, LAKE, "--json")
     assert (result.status, result.err) == (0, "")
     for record, name in zip(result.records, (LOTUS, LAKE), strict=True):
         assert list(record) == ["image", "keywords"] and record["image"] == name
-        words, scores = zip(*(row.values() for row in record["keywords"]), strict=True)
-        assert len(words) == 5 and list(scores) == sorted(scores, reverse=True)
+        words = [row["word"] for row in record["keywords"]]
+        assert len(words) == 5 and seen_come_first(record["keywords"])
         assert len(set("".join(words))) == len("".join(words))  # diverse: no character twice
-    human = run("keywords", LOTUS, "--k", 3).out.splitlines()
-    assert human[0] == LOTUS and [line.split()[1] for line in human[1:]] == [
-        row["word"] for row in result.records[0]["keywords"][:3]
-    ]
+    human = run("keywords", LOTUS, "--k", 5).out.splitlines()
+    assert human[0] == LOTUS
+    for line, row in zip(human[1:], result.records[0]["keywords"], strict=True):
+        chance, word, *note = line.split(maxsplit=2)
+        assert word == row["word"] and chance == f"{row['probability']:.0%}"
+        assert note == ([] if row["seen"] else ["(not seen)"])
 
 
 def test_words_of_a_file_are_all_ranked(run, tmp_path) -> None:
@@ -212,8 +220,9 @@ def test_words_of_a_file_are_all_ranked(run, tmp_path) -> None:
     assert result.status == 0 and rankings[0] != rankings[1]
     for record, ranking in zip(result.records, rankings, strict=True):
         assert sorted(ranking) == sorted(["荷花", "莲花", "雪", "lotus", "𪚥"])  # near-synonyms and all
-        scores = [row["score"] for row in record["keywords"]]
-        assert scores == sorted(scores, reverse=True)
+        chances = [row["probability"] for row in record["keywords"]]
+        assert chances == sorted(chances, reverse=True)
+        assert all(row["seen"] == (row["probability"] >= 0.5) for row in record["keywords"])
 
 
 # --- pictures of all kinds ---

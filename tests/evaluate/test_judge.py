@@ -31,9 +31,9 @@ def judge() -> ImageTextEncoder:
 def test_it_is_another_model_than_the_one_that_chooses(judge) -> None:
     chooser = ImageTextEncoder.from_pretrained(ASSETS / "image_text", "cpu")
     assert judge.fingerprint != chooser.fingerprint
-    assert judge.model.config.locked and not chooser.model.config.locked
-    architectures = [encoder.model.image.backbone.config.architecture for encoder in (judge, chooser)]
-    assert architectures == ["places365_wideresnet18", "resnet34"]
+    kinds = [encoder.model.config.vision_config.model_type for encoder in (judge, chooser)]
+    assert kinds == ["torchvision_network", "clip_vision_model"]
+    assert judge.model.config.vision_config.architecture == "places365_wideresnet18"
     assert judge.model.text.backbone.config.model_type == "bert"
 
 

@@ -47,7 +47,7 @@ def test_the_call_is_its_stages(pipeline, image_embeds, words) -> None:
 
 def test_the_plan_orders_the_words(pipeline, image_embeds, words) -> None:
     for result in pipeline.poems(image_embeds, words, PoemOptions(form="5x4", n=1)):
-        assert sorted(result.plan) == sorted(word for word, _ in result.keywords)
+        assert sorted(result.plan) == sorted(scored.word for scored in result.keywords)
         assert result.poem.keywords == tuple(result.plan)
 
 
@@ -92,7 +92,7 @@ def test_too_few_lines(pipeline, image_embeds, words) -> None:
 
 def test_guided_drafts_share_the_lines_that_fitted_best(pipeline, image_embeds, words) -> None:
     """Of eight drafts two go on after each line, so at most two different third lines are left."""
-    plans = [[word for word, _ in row] for row in words]
+    plans = [[scored.word for scored in row] for row in words]
     for poems in pipeline.candidates(image_embeds, plans, PoemOptions(form="5x4", n=8, way="guided")):
         assert len(poems) == 8 and len({poem.lines[:3] for poem in poems}) <= 2
         assert len({poem.lines for poem in poems}) > 2

@@ -134,7 +134,9 @@ def test_the_look_of_the_cards_counts_only_where_there_are_any(run, photos, tmp_
     assert status == 2 and error.endswith("had another layout, theme")
 
 
-@pytest.mark.parametrize("table", ["keyword.txt", "lines/lines.tsv", "poems/poems_train.json"])
+@pytest.mark.parametrize(
+    "table", ["keyword.txt", "image_text/keywords.safetensors", "lines/lines.tsv", "poems/poems_train.json"]
+)
 def test_other_words_or_lines_are_other_settings(tmp_path, table: str) -> None:
     path = tmp_path / table
     path.parent.mkdir(exist_ok=True)

@@ -9,7 +9,20 @@ from platformdirs import user_cache_dir
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file
 
-from helpers.storage import SCALE, cache_folder, cached, dequantize, digest, load_quantized, quantize, save_quantized
+from helpers.storage import (
+    INT8_INDEX,
+    INT8_WEIGHTS,
+    SCALE,
+    cache_folder,
+    cached,
+    dequantize,
+    digest,
+    load_pretrained,
+    load_quantized,
+    quantize,
+    save_quantized,
+    save_quantized_pretrained,
+)
 
 
 @pytest.fixture
@@ -119,3 +132,25 @@ def test_the_folder(monkeypatch, tmp_path) -> None:
 def test_digest_depends_on_every_part_and_on_where_they_part() -> None:
     keys = [digest(parts) for parts in (["春", "雨"], ["春雨"], ["雨", "春"], ["春"], ["春", "雨", ""], [])]
     assert len(set(keys)) == len(keys) and digest(["春", "雨"]) == keys[0]
+
+
+def test_weights_too_large_for_one_file_are_in_several(tmp_path, monkeypatch) -> None:
+    from transformers import BertConfig, BertModel
+
+    small = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
+    model = BertModel(small, add_pooling_layer=False).eval()
+    save_quantized_pretrained(model, tmp_path / "one")
+    monkeypatch.setattr("helpers.storage.weights.LARGEST_FILE", 4000)  # bytes
+    save_quantized_pretrained(model, tmp_path / "several")
+    files = sorted(path.name for path in (tmp_path / "several").iterdir())
+    assert INT8_INDEX in files and len(files) > 3 and INT8_WEIGHTS not in files
+    assert all((tmp_path / "several" / name).stat().st_size < 10_000 for name in files if name.endswith(".safetensors"))
+    states = [load_quantized(*(tmp_path / name).glob("*.safetensors")) for name in ("one", "several")]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    loaded = load_pretrained(BertModel, tmp_path / "several", add_pooling_layer=False)
+    assert torch.equal(loaded.encoder.layer[0].output.dense.weight, states[0]["encoder.layer.0.output.dense.weight"])
+    monkeypatch.undo()
+    save_quantized_pretrained(model, tmp_path / "several")  # a folder holds one model
+    assert not (tmp_path / "several" / INT8_INDEX).exists() and (tmp_path / "several" / INT8_WEIGHTS).exists()
+    assert [path.name for path in (tmp_path / "several").glob("*.safetensors")] == [INT8_WEIGHTS]

@@ -1,6 +1,6 @@
 """A bridge from a multilingual sentence encoder into CLIP's space: the text teacher.
 
-    python -m recipes.image_text.bridge --flickr train.parquet --teacher FEATURES... \
+    python -m recipes.backbones.bridge --flickr train.parquet --teacher FEATURES... \
         --clip-words vitb16_vocab.npz --out FILE
 
 No CLIP text tower is at hand, and 6,500 photos cannot teach what 烟雨 looks like. The sentence encoder
@@ -8,8 +8,8 @@ No CLIP text tower is at hand, and 6,500 photos cannot teach what 烟雨 looks l
 on its frozen vectors is trained contrastively against CLIP's image features (locked-image tuning, Zhai et al. 2022),
 and tied to CLIP's own vectors of 275 words. The result places any text; the DistilBERT tower learns from it.
 
-The file holds, for every training text, its sentence vector's image in CLIP's space: `captions_en`, `captions_zh`
-(all captions in order), `words` (W, 512) for the clip words, then keywords and glosses.
+The file holds, for every training text, its sentence vector's image in CLIP's space: `en`, `zh` (all captions
+in order), `words` (W, 512) for the clip words, then keywords and glosses.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def main() -> None:
 
     flickr = flickr_captions(args.flickr)
     captions: Captions = flickr + wallpaper_captions()
-    image_embeds = torch.cat([load_file(path)["image_embeds"][:, 0] for path in args.teacher])  # whole pictures
+    image_embeds = torch.cat([load_file(path)["image_embeds"] for path in args.teacher])
     texts, targets = clip_words(args.clip_words)
     (english, owners_en), (chinese, owners_zh) = flat_captions(captions.english), flat_captions(captions.chinese)
     words, keywords = texts, load_vocabulary()

@@ -1,11 +1,11 @@
 """Where each text belongs in CLIP's space: the text teacher, from three text encoders and known word vectors.
 
-    python -m recipes.clip_chinese.teacher --data DATA --features FLICKR.npy WALLPAPERS.npy \
+    python -m recipes.image_text.teacher --data DATA --features FLICKR WALLPAPERS \
         --bert RUNS/weights/bge-small-zh-v1.5 --earlier helpers/assets/backbones --out RUNS/text_teacher.safetensors
 
 bge-small-zh knows Chinese, the Universal Sentence Encoder both languages, and neither knows pictures. A bridge (see
-`recipes.image_text.bridge`) and a ridge regression take each of them to CLIP's space; an earlier small DistilBERT of
-this series (`recipes.image_text`) lands there by itself. Every side is centred over texts of its kind, words or
+`recipes.backbones.bridge`) and a ridge regression take each of them to CLIP's space; an earlier small DistilBERT of
+this series (`recipes.backbones`) lands there by itself. Every side is centred over texts of its kind, words or
 captions, before sides are added: they share a mean direction that says nothing. Words whose place is known (275 of
 CLIP's own, 1,434 mapped) are pulled half the way there. The English gloss of a keyword is no part of the keyword's
 place: it made landscapes worse (24 labels on 81 photos: mAP .889 without, .821 with 0.4 of it).
@@ -27,8 +27,9 @@ from transformers import AutoTokenizer
 
 from helpers.chinese_clip import ImageTextEncoder, load_bert
 from helpers.data import flatten
-from recipes.clip_chinese.texts import known_words, photo_captions, training_texts
-from recipes.image_text.bridge import sentence_vectors, train_bridge
+from recipes.backbones.bridge import sentence_vectors, train_bridge
+from recipes.clip_features import read_features
+from recipes.image_text.texts import known_words, photo_captions, training_texts
 
 CENTRE = 0.9  # of the image features' mean is taken away
 RIDGE = 3.0
@@ -41,10 +42,15 @@ CENTRES = {  # sentences have a centre of their own, and so has each language
 }  # fmt: skip
 
 
-def centred(image_embeds: torch.Tensor, n_flickr: int) -> torch.Tensor:
-    """Image features (P, 512), of which the first are Flickr's -> unit vectors about their centre (P, 512)."""
-    image_embeds = F.normalize(image_embeds.float(), dim=-1)
-    return F.normalize(image_embeds - CENTRE * image_embeds[:n_flickr].mean(0), dim=-1)
+def offset(flickr_features: torch.Tensor) -> torch.Tensor:
+    """What is added to unit image features (P, 512) before anything else: most of their mean, taken away (512,)."""
+    return -CENTRE * F.normalize(flickr_features.float(), dim=-1).mean(0)
+
+
+def about_mean(features: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Image features of several sets (P, 512), the first of them Flickr's -> unit vectors about its mean."""
+    shift = offset(features[0])
+    return [F.normalize(F.normalize(group.float(), dim=-1) + shift, dim=-1) for group in features]
 
 
 def bert_vectors(name: str | Path, texts: Sequence[str], batch: int = 128) -> torch.Tensor:
@@ -104,7 +110,9 @@ def about_centres(places: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: F.normalize(group - places[CENTRES[name]].mean(0), dim=-1) for name, group in places.items()}
 
 
-def combined(sides: Sequence[dict[str, torch.Tensor]], known: dict[str, np.ndarray], texts: dict[str, list[str]]) -> dict[str, torch.Tensor]:  # fmt: skip
+def combined(
+    sides: Sequence[dict[str, torch.Tensor]], known: dict[str, np.ndarray], texts: dict[str, list[str]]
+) -> dict[str, torch.Tensor]:
     """The sum of all sides that know a kind of text, with the known vectors of words: unit vectors (N, 512) a kind."""
     places = {}
     for name, group in texts.items():
@@ -119,7 +127,7 @@ def combined(sides: Sequence[dict[str, torch.Tensor]], known: dict[str, np.ndarr
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="with flickr8k/, clip_text/ and captions_zh/")
-    parser.add_argument("--features", type=Path, nargs=2, required=True, help="CLIP's, of Flickr8k, of the wallpapers")
+    parser.add_argument("--features", type=Path, nargs=2, required=True, help="of Flickr8k, of the wallpapers")
     parser.add_argument("--bert", required=True, help="bge-small-zh by hub id or folder")
     parser.add_argument("--earlier", required=True, help="a CLIP of ours whose text tower landed in the same space")
     parser.add_argument("--out", type=Path, required=True)
@@ -127,7 +135,7 @@ def main() -> None:
     torch.manual_seed(0)
 
     captions, n_flickr = photo_captions(args.data)
-    image_embeds = centred(torch.cat([torch.from_numpy(np.load(path)) for path in args.features]), n_flickr)
+    image_embeds = torch.cat(about_mean(read_features(args.features)))
     owners_en, owners_zh = (torch.from_numpy(flatten(groups)[1]) for groups in (captions.english, captions.chinese))
     known = known_words(args.data)
     texts = training_texts(args.data)
