@@ -69,14 +69,15 @@ def pick_diverse(
     *,
     near: float = 0.7,
     least: float = -np.inf,
+    taken: Sequence[int] = (),
 ) -> list[int]:
     """Indices of the k best words, best first, without near-synonyms and contradictions.
 
     `scores` (M,), `text_embeds` (M, D), best those of `without_mean`. Walks down the ranking to the score `least` and
     skips a word whose embedding has a cosine of `near` or more to one already chosen, that shares a character with it
-    (青山, 山色), or that cannot be true beside it (朝霞, 晚霞).
+    (青山, 山色), or that cannot be true beside it (朝霞, 晚霞). `taken`: indices chosen beforehand, among the k.
     """
-    chosen: list[int] = []
+    chosen = list(taken)
     for index in np.argsort(-scores, kind="stable"):
         if len(chosen) == k or scores[index] < least:
             break
@@ -171,7 +172,9 @@ class WordRanker:
             by_day = night is not None and chances[night] < CLAIMED
             claims = np.where(ranker.nightly & by_day, 0, chances)
             chosen = pick_diverse(claims, ranker.words, directions, k, least=CLAIMED)
-            found.append([ranker.scored(i, row, chances) for i in chosen])
+            # Rather a word that is near to another one (塔, 寺) than none that is true.
+            chosen = pick_diverse(claims, ranker.words, directions, k, near=np.inf, least=CLAIMED, taken=chosen)
+            found.append([ranker.scored(i, row, chances) for i in sorted(chosen, key=lambda i: -claims[i])])
         return found
 
     def twins_of(self, word: str) -> list[str]:

@@ -144,6 +144,7 @@ def test_what_cannot_be_true_together_gives_way() -> None:
     words, scores = ["朝霞", "暮山", "春水", "秋树", "孤舟"], np.array([0.9, 0.8, 0.7, 0.6, 0.5])
     assert pick_diverse(scores, words, np.eye(5, dtype=np.float32), 5) == [0, 2, 4]
     assert pick_diverse(scores, words, np.eye(5, dtype=np.float32), 5, least=0.65) == [0, 2]
+    assert pick_diverse(scores, words, np.eye(5, dtype=np.float32), 3, taken=[4]) == [4, 0, 2]
 
 
 def test_vectors_lose_what_they_share() -> None:
@@ -180,7 +181,7 @@ CALIBRATION = Calibration(0.2, 3.0, -2.0)
 
 @pytest.fixture
 def ranker() -> WordRanker:
-    return WordRanker(WORDS, EMBEDS, log_prior(PHOTOS, LABELLED), np.repeat(PICTURES, 2, 0), CALIBRATION)
+    return WordRanker(WORDS, EMBEDS, log_prior(PHOTOS, LABELLED), np.repeat(PICTURES, 30, 0), CALIBRATION)
 
 
 def test_probabilities_equal_the_formula(ranker) -> None:
@@ -210,3 +211,16 @@ def test_best_claims_only_what_is_likely_and_twins_once(ranker) -> None:
 
 def test_a_picture_may_show_nothing(ranker) -> None:
     assert ranker.best(np.full((1, 4), 0.01, dtype=np.float32), 4) == [[]]
+
+
+def test_a_near_word_that_is_true_is_better_than_none() -> None:
+    embeds = np.array([[1, 0, 0, 0], [0.9, 0.44, 0, 0], [0, 0, 1, 0]], dtype=np.float32)
+    near = WordRanker(["塔", "寺", "湖"], embeds, np.zeros(3), np.repeat(PICTURES, 30, 0), Calibration(0.0, 3.0, -2.0))
+    assert near.twins_of("塔") == ["塔"]
+    assert [scored.word for scored in near.best(PICTURES[:1], 4)[0]] == ["塔", "寺"]
+    assert [scored.word for scored in near.best(PICTURES[:1], 1)[0]] == ["塔"]
+
+
+def test_few_reference_pictures_make_no_twins() -> None:
+    few = WordRanker(WORDS, EMBEDS, log_prior(PHOTOS, LABELLED), np.repeat(PICTURES, 2, 0), CALIBRATION)
+    assert few.leaders.tolist() == list(range(len(WORDS))) and few.without_twins.words == WORDS
