@@ -8,13 +8,14 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, ImageStat, UnidentifiedImageError
 
 MAX_PIXELS = 120_000_000  # by the header: a 108-megapixel telephone passes, a bomb does not
 MAX_SIDE = 1600  # pixels; nothing downstream needs more
 MIN_SIDE = 16  # pixels, after scaling to MAX_SIDE: below that there is nothing to see
 MAX_MISSING = 0.1  # of a picture's height, at its lower edge
 BLANK_RANGE = 4  # of 255, between the darkest and the brightest place: below that there is nothing to see either
+SENSOR_NOISE = 12.0  # standard deviation of a channel, of 255
 
 # Only raster formats, HEIF by a plugin: Pillow would otherwise also hand PostScript to an interpreter.
 FORMAT_SUFFIXES = {
@@ -85,8 +86,10 @@ def load_image(path: str | os.PathLike[str]) -> Image.Image:
 
 
 def is_blank(image: Image.Image) -> bool:
-    """True if an RGB picture has nearly the same colour everywhere."""
-    return all(high - low <= BLANK_RANGE for low, high in image.resize((32, 32), Image.Resampling.BOX).getextrema())
+    """True if an RGB picture has nearly the same colour everywhere, but for the noise of a sensor."""
+    small = image.resize((32, 32), Image.Resampling.BOX)
+    even = all(high - low <= BLANK_RANGE for low, high in small.getextrema())
+    return even and max(ImageStat.Stat(image).stddev) <= SENSOR_NOISE  # fine grain is no blank picture either
 
 
 def _read(path: Path) -> Image.Image:

@@ -330,5 +330,9 @@ def test_no_permission(tmp_path, monkeypatch):
 
 def test_blank_is_not_dim():
     assert is_blank(Image.new("RGB", (40, 40), WHITE))
+    grain = np.random.default_rng(0).normal(128, 5, (400, 400, 3)).clip(0, 255).astype(np.uint8)
+    assert is_blank(Image.fromarray(grain)), "an empty wall, as a sensor sees it"
+    sand = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), dtype=np.uint8)
+    assert not is_blank(Image.fromarray(sand))
     mist = Image.linear_gradient("L").point(lambda grey: 200 + grey // 32).convert("RGB")
     assert not is_blank(mist)
