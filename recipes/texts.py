@@ -35,9 +35,15 @@ def flickr_captions(parquet: str | Path) -> Captions:
     return Captions([list(row) for row in table["caption"]], [list(row) for row in table["caption_zh"]])
 
 
+def rows_of(path: Path) -> list[list[str]]:
+    """The rows of a table with tabs, without comments."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.split("\t") for line in lines if line.strip() and not line.startswith("#")]
+
+
 def wallpaper_captions(path: Path = DATA / "wallpaper_captions.tsv") -> Captions:
     """Our own captions of the 504 wallpapers; the imagery words of a picture count as one more Chinese caption."""
-    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    rows = rows_of(path)
     return Captions([row[3:5] for row in rows], [row[5:8] for row in rows])
 
 

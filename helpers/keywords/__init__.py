@@ -34,6 +34,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "standard_scores",
             "standardised",
             "twins",
+            "unit",
             "word_bias",
             "word_statistics",
         ],

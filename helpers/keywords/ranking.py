@@ -55,10 +55,14 @@ def standard_scores(image_embeds: np.ndarray, text_embeds: np.ndarray, reference
     return standardised(image_embeds @ text_embeds.T, word_statistics(text_embeds, reference_embeds))
 
 
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows (M, D) scaled to length 1; a row of nothing stays one."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-8)
+
+
 def without_mean(embeds: np.ndarray) -> np.ndarray:
     """Vectors (M, D) without the mean that all of them share, scaled to length 1: only so cosines tell words apart."""
-    rest = embeds - embeds.mean(0)
-    return rest / np.maximum(np.linalg.norm(rest, axis=1, keepdims=True), 1e-8)
+    return unit(embeds - embeds.mean(0))
 
 
 def pick_diverse(
@@ -95,9 +99,8 @@ def twins(cosines: np.ndarray, priors: np.ndarray, alike: float = 0.95) -> np.nd
     told apart by the model (雪山, 山雪); the commoner one, by `priors` (M,), stands for both. 雪山 and 雪岭 may both
     stand under 雪, but nobody stands under two.
     """
-    deviations = cosines - cosines.mean(0)
-    deviations = deviations / np.maximum(np.linalg.norm(deviations, axis=0), 1e-8)
-    near = deviations.T @ deviations >= alike  # (M, M)
+    deviations = unit((cosines - cosines.mean(0)).T)  # (M, R)
+    near = deviations @ deviations.T >= alike  # (M, M)
     leaders = np.full(len(priors), -1)
     for index in np.argsort(-priors, kind="stable"):
         if leaders[index] < 0:
@@ -204,6 +207,5 @@ class WordRanker:
         leaders, groups = np.unique(self.leaders, return_inverse=True)
         sums = np.zeros((len(leaders), self.embeds.shape[1]), dtype=self.embeds.dtype)
         np.add.at(sums, groups, self.embeds)
-        embeds = sums / np.linalg.norm(sums, axis=1, keepdims=True)
         words = [self.words[i] for i in leaders]
-        return WordRanker(words, embeds, self.log_prior[leaders], self.reference_embeds, self.calibration)
+        return WordRanker(words, unit(sums), self.log_prior[leaders], self.reference_embeds, self.calibration)

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 
 from helpers.config import ASSETS
 from helpers.keywords.probability import Calibration
+from helpers.keywords.ranking import unit
 from helpers.storage import whole_file
 
 TABLE = "keywords.safetensors"  # beside the weights of a model that has one
@@ -62,11 +63,6 @@ class KeywordTable(NamedTuple):
         others = [word for word in words if word not in known]
         known |= dict(zip(others, unit(encode_texts(others) - self.centre), strict=True))
         return np.array([known[word] for word in words], dtype=np.float32).reshape(len(words), len(self.centre))
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows (N, D) scaled to length 1."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-8)
 
 
 def table_of(model: str | Path) -> KeywordTable | None:

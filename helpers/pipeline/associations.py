@@ -95,7 +95,7 @@ def usual_name(names: Sequence[str], word: str, others: Sequence[str]) -> str:
     taken = set("".join(others))
     fitting = [name for name in names if not taken & set(name) and needs_night(name) <= needs_night(word)]
     fitting = [name for name in fitting if not any(contradict(name, other) for other in others)]
-    return shipped_associations().most_usual([word, *fitting])
+    return shipped_associations().most_usual([word, *fitting]) if set(fitting) - {word} else word
 
 
 def parts(lines: Sequence[str], longest: int) -> Iterable[str]:

@@ -20,13 +20,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
 from helpers.clip import MAX_LOGIT_SCALE, contrastive_loss
 from helpers.data import flatten
 from helpers.keywords import load_vocabulary
+from recipes.clip_features import read_features
 from recipes.texts import Captions, clip_words, flickr_captions, wallpaper_captions
 
 
@@ -107,7 +108,7 @@ def main() -> None:
 
     flickr = flickr_captions(args.flickr)
     captions: Captions = flickr + wallpaper_captions()
-    image_embeds = torch.cat([load_file(path)["image_embeds"] for path in args.teacher])
+    image_embeds = torch.cat(read_features(args.teacher))
     texts, targets = clip_words(args.clip_words)
     (english, owners_en), (chinese, owners_zh) = flat_captions(captions.english), flat_captions(captions.chinese)
     words, keywords = texts, load_vocabulary()

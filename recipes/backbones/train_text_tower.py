@@ -11,7 +11,6 @@ run that was killed continues from its last checkpoint.
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +19,11 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 from transformers import DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
 
-from helpers.clip import MAX_LOGIT_SCALE, TextTower, bilingual_tokenizer, contrastive_loss
+from helpers.clip import TextTower, bilingual_tokenizer, contrastive_loss
 from helpers.keywords import load_vocabulary
 from recipes.backbones.bridge import flat_captions, sample_captions, sample_photos
-from recipes.checkpoint import load_checkpoint, save_checkpoint
+from recipes.checkpoint import train
+from recipes.clip_features import read_features
 from recipes.texts import clip_words, flickr_captions, imagery_lines, wallpaper_captions
 
 MAX_TOKENS = 40
@@ -81,7 +81,7 @@ def main() -> None:
 
     flickr = flickr_captions(args.flickr)
     captions = flickr + wallpaper_captions()
-    image_embeds = unit(torch.cat([load_file(path)["image_embeds"] for path in args.image_embeds]))
+    image_embeds = unit(torch.cat(read_features(args.image_embeds)))
     bridge = load_file(args.bridge)
     bank_texts, bank_targets = word_bank(bridge, args.clip_words, args.lines.read_text(encoding="utf-8").split())
     (english, owners_en), (chinese, owners_zh) = flat_captions(captions.english), flat_captions(captions.chinese)
@@ -103,15 +103,14 @@ def main() -> None:
     tower.logit_scale = torch.nn.Parameter(torch.tensor(3.5))  # of the training alone, but part of its checkpoints
     optimizer = torch.optim.AdamW(tower.parameters(), weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, args.lr, total_steps=args.steps, pct_start=0.1)
-    step = load_checkpoint(args.out, tower, optimizer, schedule)
     languages = [
         (tokenize(tokenizer, english), owners_en, bridge["en"]),
         (tokenize(tokenizer, chinese), owners_zh, bridge["zh"]),
     ]
     bank_ids = tokenize(tokenizer, bank_texts)
     known = len(bank_texts) - 20_000  # words and glosses come as often as the lines, which are many more
-    started = time.time()
-    while step < args.steps:
+
+    def loss_at(step: int) -> torch.Tensor:
         photos = sample_photos(len(flickr), len(captions), args.batch_size)
         loss = 0
         for ids, owners, bridge_embeds in languages:
@@ -121,17 +120,10 @@ def main() -> None:
             loss = loss + (1 - (texts * bridge_embeds[chosen].float()).sum(1)).mean()
         some = torch.cat([torch.randint(known, (96,)), torch.randint(known, len(bank_texts), (64,))])
         loss = loss + 2 * (1 - (encode(tower, bank_ids[some]) * bank_targets[some]).sum(1)).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
-        optimizer.step()
-        tower.logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
-        schedule.step()
-        step += 1
-        if step % 50 == 0:
-            print(f"step {step}/{args.steps} loss {loss.item():.3f} {(time.time() - started) / 60:.1f} min", flush=True)
-        if step % 250 == 0 or step == args.steps:
-            save_checkpoint(args.out, step, tower, optimizer, schedule)
+        return loss
+
+    scales = (tower.logit_scale,)
+    train(args.out, tower, optimizer, schedule, args.steps, loss_at, scales, say_every=50, keep_every=250)
     del tower.logit_scale
     save_file(tower.state_dict(), args.out / "text_tower.safetensors")
 

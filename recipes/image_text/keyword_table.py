@@ -26,12 +26,13 @@ from helpers.keywords import (
     load_vocabulary,
     log_prior,
     standard_scores,
+    unit,
     without_mean,
 )
 from recipes.clip_features import read_features
-from recipes.image_text.labels import named, read_scenes, rows_of, scene_labels, wallpaper_labels
+from recipes.image_text.labels import named, read_scenes, scene_labels, wallpaper_labels
 from recipes.image_text.teacher import about_mean
-from recipes.texts import DATA
+from recipes.texts import DATA, rows_of
 
 SHRINK = 3.0  # a prototype of n pictures has the length n / (n + SHRINK)
 WHITENING = 0.7  # share of the pictures' own covariance that is replaced by an equal one in all directions
@@ -137,10 +138,6 @@ def main() -> None:
     calibration = Calibration(PRIOR, slope, intercept)
     print(calibration)
     KeywordTable(words, places(np.full(len(fold), True)), text_embeds.mean(0), calibration).save(args.out)
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 if __name__ == "__main__":

@@ -19,15 +19,9 @@ import numpy as np
 from helpers.config import ASSETS
 from helpers.keywords import LABELLED
 from helpers.storage import whole_file
-from recipes.texts import DATA
+from recipes.texts import DATA, rows_of
 
 EVERY = 5  # of the scenes of each label, one in this many is held back
-
-
-def rows_of(path: Path) -> list[list[str]]:
-    """The rows of a table with tabs, without comments."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [line.split("\t") for line in lines if line.strip() and not line.startswith("#")]
 
 
 def wallpaper_labels(path: Path = DATA / "wallpaper_labels.tsv") -> dict[str, set[str]]:

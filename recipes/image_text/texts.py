@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.data import flatten
-from helpers.keywords import load_vocabulary
+from helpers.keywords import load_vocabulary, unit
 from recipes.texts import Captions, clip_words, flickr_captions, wallpaper_captions
 
 
@@ -45,11 +45,6 @@ def known_words(data: Path) -> dict[str, np.ndarray]:
         if name.strip():
             known.setdefault(name.strip(), place)  # CLIP's own come first
     return known
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows (N, D) scaled to length 1."""
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def training_texts(data: Path) -> dict[str, list[str]]:

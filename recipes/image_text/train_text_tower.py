@@ -12,7 +12,6 @@ wrong ones (CCPM), so that verse is more than a bag of its images. A killed run 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,12 +23,12 @@ from torch.nn import functional as F
 from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerFast
 
 from helpers.chinese_clip import load_bert
-from helpers.clip import MAX_LOGIT_SCALE, TextTower, bilingual_tokenizer, contrastive_loss
+from helpers.clip import TextTower, bilingual_tokenizer, contrastive_loss
 from helpers.config import autocast, pick_device
 from helpers.data import flatten
 from helpers.poems import read_ccpc
 from recipes.backbones.bridge import sample_captions, sample_photos
-from recipes.checkpoint import load_checkpoint, save_checkpoint
+from recipes.checkpoint import train
 from recipes.clip_features import read_features
 from recipes.image_text.teacher import about_mean
 from recipes.image_text.texts import MatchedLine, half_lines, matched_lines, photo_captions, training_texts
@@ -141,8 +140,8 @@ def main() -> None:
     rates = [args.lr, 3 * args.lr, args.head_lr]  # half of the vocabulary is new
     optimizer = torch.optim.AdamW([{"params": group} for group in (body, [vectors], head)], weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=args.steps, pct_start=0.1)
-    step, started = load_checkpoint(args.out, tower, optimizer, schedule), time.time()
-    while step < args.steps:
+
+    def loss_at(step: int) -> torch.Tensor:
         photos = sample_photos(n_flickr, len(captions), args.batch_size, share=0.25)
         size = args.batch_size
         matched = torch.randint(len(answers), (size // 6,))
@@ -160,18 +159,10 @@ def main() -> None:
             loss = loss + weights.get(name, 2 / len(BANK)) * distance(placed, places[name][indices])
             if name in PAIRED:
                 loss = loss + contrastive_loss(image_embeds[photos], placed, tower.logit_scale) / 2
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        for scale in (tower.logit_scale, tower.verse_scale):
-            scale.data.clamp_(max=MAX_LOGIT_SCALE)
-        step += 1
-        if step % 10 == 0:
-            print(f"step {step}/{args.steps} loss {loss.item():.3f} {(time.time() - started) / 60:.1f} min", flush=True)
-        if step % 50 == 0 or step == args.steps:
-            save_checkpoint(args.out, step, tower, optimizer, schedule)
+        return loss
+
+    scales = (tower.logit_scale, tower.verse_scale)
+    train(args.out, tower, optimizer, schedule, args.steps, loss_at, scales, say_every=10, keep_every=50)
     del tower.verse_scale
     bert.config.save_pretrained(args.out)
     save_file(tower.state_dict(), args.out / "text_tower.safetensors")  # with its logit_scale

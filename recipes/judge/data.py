@@ -17,8 +17,21 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from recipes.photos import crop, random_box, read_photos
+from recipes.photos import read_photos
 from recipes.texts import wallpaper_captions
+
+
+def random_box(rng: random.Random) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of a crop: 30 to 100% of the area, sides in 3:4 to 4:3 of the picture's ratio."""
+    area, ratio = rng.uniform(0.3, 1.0), rng.uniform(0.75, 1.33)
+    width, height = min(1.0, (area * ratio) ** 0.5), min(1.0, (area / ratio) ** 0.5)
+    left, top = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
+    return left, top, left + width, top + height
+
+
+def crop(image: Image.Image, box: tuple[float, ...]) -> Image.Image:
+    w, h = image.size
+    return image.crop((round(box[0] * w), round(box[1] * h), round(box[2] * w), round(box[3] * h)))
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertModel
 from helpers.clip import bilingual_tokenizer
 from helpers.keywords import load_vocabulary
 from recipes.image_text.keyword_table import fit_logistic, folds, prototypes, whitening
-from recipes.image_text.labels import counted, held_back, named, read_scenes, rows_of, scene_labels, wallpaper_labels
+from recipes.image_text.labels import counted, held_back, named, read_scenes, scene_labels, wallpaper_labels
 from recipes.image_text.teacher import CENTRES, about_centres, about_mean, combined, ridge
 from recipes.image_text.texts import half_lines, matched_lines, other_captions, tags
 from recipes.image_text.train_text_tower import (
@@ -23,7 +23,7 @@ from recipes.image_text.train_text_tower import (
     with_bert_frame,
     with_vocabulary,
 )
-from recipes.texts import DATA
+from recipes.texts import DATA, rows_of
 
 
 def test_half_lines() -> None:
