@@ -24,6 +24,7 @@ from recipes.photos import read_photos
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's own
 SIZE = 224
+BLUR = 1.0  # pixels; see the card of helpers/assets/image_text
 BLOCK = 64  # photos between two checkpoints
 
 
@@ -56,7 +57,7 @@ def main() -> None:
     args = parser.parse_args()
 
     tower, photos = load_image_tower(args.clip), read_photos(args.photos)
-    processor = SquashImageProcessor(SIZE, MEAN, STD)
+    processor = SquashImageProcessor(SIZE, MEAN, STD, BLUR)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     partial = args.out.with_suffix(".partial")
     embeds = load_file(partial)["image_embeds"].clone() if partial.exists() else torch.zeros(0, 512)  # off the file

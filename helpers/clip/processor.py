@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from transformers import (
     AutoImageProcessor,
     AutoProcessor,
@@ -25,7 +25,10 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # th
 
 
 class SquashImageProcessor(BaseImageProcessor):
-    """Squashes the whole picture to a square of `size` pixels: shapes suffer a little, nothing at the edge is lost."""
+    """Squashes the whole picture to a square of `size` pixels: shapes suffer a little, nothing at the edge is lost.
+
+    `blur`: radius in pixels of a Gaussian that then takes away what is finer than a compressed copy would keep.
+    """
 
     model_input_names = ["pixel_values"]
 
@@ -34,15 +37,17 @@ class SquashImageProcessor(BaseImageProcessor):
         size: int = 128,
         image_mean: Sequence[float] = IMAGENET_MEAN,
         image_std: Sequence[float] = IMAGENET_STD,
+        blur: float = 0.0,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
-        self.size, self.image_mean, self.image_std = size, list(image_mean), list(image_std)
+        self.size, self.image_mean, self.image_std, self.blur = size, list(image_mean), list(image_std), blur
 
     def preprocess(self, images: Sequence[Image.Image], **kwargs: object) -> BatchFeature:
         """Pictures of any size -> pixel_values (B, 3, S, S), channels last in memory."""
         images = [images] if isinstance(images, Image.Image) else images
-        arrays = np.stack([np.asarray(squash(image, self.size)) for image in images])  # (B, S, S, 3)
+        softened = ImageFilter.GaussianBlur(self.blur)  # of radius 0 it leaves the picture as it is
+        arrays = np.stack([np.asarray(squash(image, self.size).filter(softened)) for image in images])  # (B, S, S, 3)
         return BatchFeature({"pixel_values": self.normalise(torch.from_numpy(arrays).permute(0, 3, 1, 2))})
 
     def normalise(self, pixels: torch.Tensor) -> torch.Tensor:

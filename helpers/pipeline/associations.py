@@ -16,6 +16,7 @@ from helpers.keywords import ScoredWord, WordRanker, contradict, load_vocabulary
 from helpers.poems import read_split
 
 PRIOR = 3.0  # poems that chance weighs: a pair seen once or twice says little
+FITTING = 1.0  # standard score from which a picture speaks for a word, though it is too little to claim it
 
 
 class Associations:
@@ -81,7 +82,7 @@ def with_associations(
         row.append(scored._replace(word=usual_name(ranker.twins_of(scored.word), scored.word, others)))
     if len(row) == k:
         return row
-    words, fitting = [scored.word for scored in row], np.flatnonzero(scores >= 0)
+    words, fitting = [scored.word for scored in row], np.flatnonzero(scores >= FITTING)
     night = any("night" in moments_of(word) for word in words)
     found = {ranker.words[i]: ranker.scored(i, scores, chances)._replace(seen=False) for i in fitting}
     found = {word: scored for word, scored in found.items() if night or not needs_night(word)}

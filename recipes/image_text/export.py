@@ -19,7 +19,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from helpers.clip import CustomCLIP, CustomCLIPConfig, ImageTextProcessor, SquashImageProcessor, save_clip
 from helpers.pipeline import REFERENCE
-from recipes.clip_features import MEAN, SIZE, STD, load_image_tower, read_features
+from recipes.clip_features import BLUR, MEAN, SIZE, STD, load_image_tower, read_features
 from recipes.image_text.teacher import about_mean, offset
 from recipes.image_text.train_text_tower import MAX_TOKENS
 
@@ -41,9 +41,9 @@ def main() -> None:
     model.logit_scale.data = text.pop("logit_scale")
     model.text.load_state_dict(text)
     features = read_features(args.features)
-    model.image.head.offset.data = offset(features[0])
+    model.image.head.offset.data = offset()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(args.text)
-    processor = ImageTextProcessor(SquashImageProcessor(SIZE, MEAN, STD), tokenizer, MAX_TOKENS)
+    processor = ImageTextProcessor(SquashImageProcessor(SIZE, MEAN, STD, BLUR), tokenizer, MAX_TOKENS)
     save_clip(model, processor, args.out, quantized=True)
 
     flickr, wallpapers = about_mean(features)

@@ -11,27 +11,32 @@ CLIP's own, 1,434 mapped) are pulled half the way there. The English gloss of a 
 place: it made landscapes worse (24 labels on 81 photos: mAP .889 without, .821 with 0.4 of it).
 
 The image features are centred too: without nine tenths of their mean, since the modality gap is no business of words.
+How much that is was measured once, on Flickr's photos before they are softened, and stays: it is in the same file as
+the image tower, which so need never change.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.nn import functional as F
 from transformers import AutoTokenizer
 
 from helpers.chinese_clip import ImageTextEncoder, load_bert
+from helpers.config import ASSETS
 from helpers.data import flatten
+from helpers.storage import INT8_INDEX
 from recipes.backbones.bridge import sentence_vectors, train_bridge
 from recipes.clip_features import read_features
 from recipes.image_text.texts import known_words, photo_captions, training_texts
 
-CENTRE = 0.9  # of the image features' mean is taken away
 RIDGE = 3.0
 CAPTION_WEIGHT = 0.1  # in the ridge regression: a caption says less of a word than the word's own vector
 KNOWN = 0.5  # weight of a known word vector beside the sides
@@ -42,14 +47,17 @@ CENTRES = {  # sentences have a centre of their own, and so has each language
 }  # fmt: skip
 
 
-def offset(flickr_features: torch.Tensor) -> torch.Tensor:
-    """What is added to unit image features (P, 512) before anything else: most of their mean, taken away (512,)."""
-    return -CENTRE * F.normalize(flickr_features.float(), dim=-1).mean(0)
+def offset() -> torch.Tensor:
+    """What the shipped model adds to unit image features: most of their mean, taken away (512,)."""
+    folder, name = ASSETS / "image_text", "image.head.offset"
+    index = json.loads((folder / INT8_INDEX).read_text(encoding="utf-8"))
+    with safe_open(folder / index["weight_map"][name], "pt") as file:
+        return file.get_tensor(name).float()
 
 
 def about_mean(features: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """Image features of several sets (P, 512), the first of them Flickr's -> unit vectors about its mean."""
-    shift = offset(features[0])
+    """Image features of several sets (P, 512) -> unit vectors about their mean."""
+    shift = offset()
     return [F.normalize(F.normalize(group.float(), dim=-1) + shift, dim=-1) for group in features]
 
 

@@ -7,6 +7,9 @@ The tower is bge-small-zh with another vocabulary: single Chinese characters, an
 Chinese BERT has few. Each step sees photos with one caption in each language (contrastive, and pulled to the teacher's
 place), words and captions without photos (pulled), and descriptions that must find their line of verse among the
 wrong ones (CCPM), so that verse is more than a bag of its images. A killed run goes on from its last checkpoint.
+
+A second run, `--init RUNS/text_tower`, goes on with a finished tower: now the pictures have the say about captions, and
+a caption is to find the one in the other language, too.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers.processors import TemplateProcessing
 from torch import nn
 from torch.nn import functional as F
-from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
 from helpers.chinese_clip import load_bert
 from helpers.clip import TextTower, bilingual_tokenizer, contrastive_loss
@@ -106,8 +109,9 @@ def main() -> None:
     parser.add_argument("--features", type=Path, nargs=2, required=True, help="of Flickr8k, of the wallpapers")
     parser.add_argument("--bert", required=True, help="bge-small-zh by hub id or folder")
     parser.add_argument("--teacher", type=Path, required=True)
+    parser.add_argument("--init", type=Path, help="a finished tower of this recipe, to go on with")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=1100)
     parser.add_argument("--batch-size", type=int, default=192)
     parser.add_argument("--lr", type=float, default=2e-4)
     parser.add_argument("--head-lr", type=float, default=1e-3)
@@ -124,19 +128,24 @@ def main() -> None:
         raise ValueError(f"{args.teacher}: made of other texts, as of an older keyword.txt; make it again")
     descriptions, lines, answers = verse_texts(matched_lines(args.data / "ccpm" / "train.jsonl", held_out(args.data)))
 
-    tokenizer = tokenizer_of(args.out, [*(text for group in texts.values() for text in group), *descriptions, *lines])
-    bert = with_vocabulary(load_bert(args.bert), AutoTokenizer.from_pretrained(args.bert), tokenizer)
-    bert.set_attn_implementation("eager")  # for sequences this short faster than sdpa, on a CPU
-    tower = TextTower(bert, pooling="cls").to(device).train()
-    tower.logit_scale = nn.Parameter(torch.tensor(3.5, device=device))  # both of the training alone
-    tower.verse_scale = nn.Parameter(torch.tensor(3.0, device=device))
+    if args.init:
+        tower, tokenizer = finished_tower(args.init)
+        tokenizer.save_pretrained(args.out)
+    else:
+        everything = [*(text for group in texts.values() for text in group), *descriptions, *lines]
+        tokenizer = tokenizer_of(args.out, everything)
+        tower = new_tower(args.bert, tokenizer)
+    tower.to(device).train()
+    tower.verse_scale = nn.Parameter(torch.tensor(3.0, device=device))  # of the training alone
     rows = {name: token_rows(tokenizer, group) for name, group in texts.items()}
     rows |= {"descriptions": token_rows(tokenizer, descriptions), "lines": token_rows(tokenizer, lines)}
     print(f"{len(captions):,} photos, {sum(map(len, texts.values())):,} texts, {len(answers):,} lines with description")
 
     vectors = tower.backbone.get_input_embeddings().weight
     body = [weight for weight in tower.backbone.parameters() if weight is not vectors]
-    head = [*tower.head.parameters(), tower.logit_scale, tower.verse_scale]
+    head = [*tower.head.parameters(), tower.verse_scale]
+    if not args.init:  # the temperature stays as the first run left it
+        head.append(tower.logit_scale)
     rates = [args.lr, 3 * args.lr, args.head_lr]  # half of the vocabulary is new
     optimizer = torch.optim.AdamW([{"params": group} for group in (body, [vectors], head)], weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=args.steps, pct_start=0.1)
@@ -153,19 +162,43 @@ def main() -> None:
         embeds = encode(tower, batch, tokenizer.pad_token_id).split([len(indices) for _, indices in chosen])
 
         # The pictures know captions better than the teacher does, but not from the first step.
-        weights = {name: 1 - 0.8 * step / args.steps for name in PAIRED} | {"other_zh": 0.3}
+        by_teacher = 0.1 if args.init else 1 - 0.8 * step / args.steps
+        weights = dict.fromkeys(PAIRED, by_teacher) | {"other_zh": 0.3}
         loss = verse_loss(*embeds[-2:], answers[matched].to(device), tower.verse_scale)
         for (name, indices), placed in zip(chosen[:-2], embeds, strict=False):
             loss = loss + weights.get(name, 2 / len(BANK)) * distance(placed, places[name][indices])
             if name in PAIRED:
-                loss = loss + contrastive_loss(image_embeds[photos], placed, tower.logit_scale) / 2
+                by_pictures = contrastive_loss(image_embeds[photos], placed, tower.logit_scale)
+                loss = loss + (1 if args.init else 0.5) * by_pictures
+        if args.init:
+            loss = loss + 0.3 * contrastive_loss(embeds[0], embeds[1], tower.logit_scale)
         return loss
 
     scales = (tower.logit_scale, tower.verse_scale)
     train(args.out, tower, optimizer, schedule, args.steps, loss_at, scales, say_every=10, keep_every=50)
     del tower.verse_scale
-    bert.config.save_pretrained(args.out)
+    tower.backbone.config.save_pretrained(args.out)
     save_file(tower.state_dict(), args.out / "text_tower.safetensors")  # with its logit_scale
+
+
+def new_tower(bert: str, tokenizer: PreTrainedTokenizerFast) -> TextTower:
+    """An untrained head on the BERT of that name, which has this tokenizer's vocabulary; and a temperature."""
+    backbone = with_vocabulary(load_bert(bert), AutoTokenizer.from_pretrained(bert), tokenizer)
+    return tower_around(backbone)
+
+
+def finished_tower(folder: Path) -> tuple[TextTower, PreTrainedTokenizerFast]:
+    """The tower, with its temperature, and the tokenizer that a run of this recipe left in the folder."""
+    tower = tower_around(BertModel(BertConfig.from_pretrained(folder), add_pooling_layer=False))
+    tower.load_state_dict(load_file(folder / "text_tower.safetensors"))
+    return tower, PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def tower_around(backbone: BertModel) -> TextTower:
+    backbone.set_attn_implementation("eager")  # for sequences this short faster than sdpa, on a CPU
+    tower = TextTower(backbone, pooling="cls")
+    tower.logit_scale = nn.Parameter(torch.tensor(3.5))
+    return tower
 
 
 def tokenizer_of(folder: Path, texts: Sequence[str]) -> PreTrainedTokenizerFast:

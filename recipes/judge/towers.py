@@ -1,11 +1,10 @@
-"""The two towers that the judge starts from, as folders: Places365's WideResNet18, and bge with fewer characters.
+"""The two towers that the judge starts from, as folders: Places365's WideResNet18, and part of a Chinese BERT.
 
-    python -m recipes.judge.towers --places365 FILE --bert BAAI/bge-small-zh-v1.5 --flickr PARQUET \
-        --out runs/judge_towers
+    python -m recipes.judge.towers --places365 FILE --bert BERT_BASE_CHINESE --flickr PARQUET --out runs/judge_towers
 
-Of bge's vocabulary stay the special tokens, what ASCII is spelled with, and the characters of the poem model's
-tokenizer, of keyword.txt and of the captions: a quarter, and with it goes a third of the weights. Positions beyond
-those that a caption needs go too.
+Of the BERT's layers stay the first `--layers`; of its vocabulary the special tokens, what ASCII is spelled with, and
+the characters of the poem model's tokenizer, of keyword.txt and of the captions: a quarter. Positions beyond those that
+a caption needs go too.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--places365", type=Path, required=True, help="WideResNet18's weights as safetensors")
     parser.add_argument("--bert", required=True, help="hub id or folder")
+    parser.add_argument("--layers", type=int, default=4, help="of the BERT, counted from its embeddings")
     parser.add_argument("--flickr", type=Path, required=True, help="a Flickr8k-CN parquet, for its characters")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -48,9 +48,17 @@ def main() -> None:
     captions = "".join(caption for group in flickr_captions(args.flickr).chinese for caption in group)
     sources = [ASSETS / "poem_t5" / "tokenizer.json", ASSETS / "keyword.txt", DATA / "wallpaper_captions.tsv"]
     characters = set(captions).union(*(path.read_text(encoding="utf-8") for path in sources))
-    bert, tokenizer = trimmed(load_bert(args.bert), AutoTokenizer.from_pretrained(args.bert), characters)
+    bert = lower_part(load_bert(args.bert), args.layers)
+    bert, tokenizer = trimmed(bert, AutoTokenizer.from_pretrained(args.bert), characters)
     bert.save_pretrained(args.out / "text")
     tokenizer.save_pretrained(args.out / "text")
+
+
+def lower_part(bert: BertModel, layers: int) -> BertModel:
+    """The same BERT, in place, with its first layers alone: a judge of a whole BERT would be too large to ship."""
+    bert.encoder.layer = bert.encoder.layer[:layers]
+    bert.config.num_hidden_layers = len(bert.encoder.layer)
+    return bert
 
 
 def trimmed(

@@ -13,7 +13,7 @@ from helpers.clip import bilingual_tokenizer
 from helpers.keywords import load_vocabulary
 from recipes.image_text.keyword_table import fit_logistic, folds, prototypes, whitening
 from recipes.image_text.labels import counted, held_back, named, read_scenes, scene_labels, wallpaper_labels
-from recipes.image_text.teacher import CENTRES, about_centres, about_mean, combined, ridge
+from recipes.image_text.teacher import CENTRES, about_centres, about_mean, combined, offset, ridge
 from recipes.image_text.texts import half_lines, matched_lines, other_captions, tags
 from recipes.image_text.train_text_tower import (
     distance,
@@ -46,7 +46,7 @@ def test_matched_lines_leave_out_what_is_held_out(tmp_path) -> None:
 def test_tables(tmp_path) -> None:
     (tmp_path / "tags.tsv").write_text("sea\t海\ncrane \t 鹤\n", encoding="utf-8")
     assert tags(tmp_path / "tags.tsv") == (["sea", "crane"], ["海", "鹤"])
-    (tmp_path / "captions.tsv").write_text('source\tcaption\nx\t一个"人\nx\t海边\n', encoding="utf-8")
+    (tmp_path / "captions.tsv").write_text('source\tcaption\nx\t一个"人\nxFlickrCO zh (MIT)\t狗\nx\t海边\n', encoding="utf-8")
     assert other_captions(tmp_path / "captions.tsv") == ['一个"人', "海边"]
 
 
@@ -60,11 +60,14 @@ def test_ridge_finds_a_linear_map_and_its_offset() -> None:
     assert (inputs @ matrix + offset - targets)[100:].abs().max() < 0.1
 
 
-def test_features_are_centred_about_those_of_flickr() -> None:
-    features = torch.randn(40, 8, generator=torch.Generator().manual_seed(0)) + 3
-    found = torch.cat(about_mean([features[:30], features[30:]]))
-    assert torch.allclose(found.norm(dim=1), torch.ones(40))
-    assert found[:30].mean(0).norm() < 0.5 < 0.9 < F.normalize(features[:30], dim=1).mean(0).norm()
+def test_features_lose_most_of_their_mean() -> None:
+    """Unit features that lean as CLIP's do, about a mean that is as long as nine tenths of the offset are."""
+    mean = -offset() / 0.9
+    noise = torch.randn(400, 512, generator=torch.Generator().manual_seed(0)) * (1 - mean.norm() ** 2) ** 0.5 / 512**0.5
+    features = F.normalize(mean + noise, dim=1)
+    found = torch.cat(about_mean([features[:300], features[300:]]))
+    assert torch.allclose(found.norm(dim=1), torch.ones(400))
+    assert found.mean(0).norm() < 0.2 < 0.7 < features.mean(0).norm()
 
 
 def test_a_new_vocabulary_keeps_the_old_vectors() -> None:
