@@ -1,11 +1,9 @@
 """The figures of the embedded image-text model: words of real photos, and retrieval in both languages.
 
     python -m benchmarks.chinese_clip --data data
-    python -m benchmarks.chinese_clip --data data --model DIR --photos FILE --flickr FILE --reference FILE
 
-DATA holds photos/labels.json with images, and flickr8k/val.parquet; neither was trained on. The second form scores
-image features that were computed elsewhere (the teacher's, recipes/clip_features.py) with the text tower
-of --model. One JSON object on standard output.
+DATA holds photos/labels.json with images, and flickr8k/val.parquet; neither was trained on. --model: another model than
+the embedded one, with its reference pictures beside it. One JSON object on standard output.
 """
 
 from __future__ import annotations
@@ -24,16 +22,13 @@ from helpers.data import flatten, read_parquet
 from helpers.evaluate import LABELS, read_labelled_photos
 from helpers.keywords import calibrated_scores, standard_scores
 from helpers.metrics import recall_at_k, word_ranking
+from helpers.pipeline import REFERENCE
 
 
-def photo_words(
-    encoder: ImageTextEncoder, folder: Path, image_embeds: np.ndarray | None, reference: np.ndarray
-) -> dict[str, object]:
+def photo_words(encoder: ImageTextEncoder, folder: Path, reference: np.ndarray) -> dict[str, object]:
     """mAP and top-1 of the 24 label words on the labelled photos, with and without calibration."""
     photos = read_labelled_photos(folder)
-    truth = photos.truth
-    if image_embeds is None:
-        image_embeds = encoder.encode_images(photos.images)
+    truth, image_embeds = photos.truth, encoder.encode_images(photos.images)
     text_embeds = encoder.encode_texts(LABELS)
     return {
         "photos": len(photos.names),
@@ -43,39 +38,28 @@ def photo_words(
     }
 
 
-def retrieval(encoder: ImageTextEncoder, parquet: Path, image_embeds: np.ndarray | None) -> dict[str, object]:
+def retrieval(encoder: ImageTextEncoder, parquet: Path) -> dict[str, object]:
     """recall@1/5/10 both ways on all photos and all captions of a Flickr8k-CN parquet."""
     data, figures = read_parquet(parquet), {}
-    if image_embeds is None:
-        image_embeds = encoder.encode_images(data.pictures)
+    image_embeds = encoder.encode_images(data.pictures)
     for name, language in (("english", "en"), ("chinese", "zh")):
         texts, owners = flatten(data.in_language(language))
         figures[name] = recall_at_k(image_embeds, encoder.encode_texts(texts), owners)
     return figures
 
 
-def stored_embeds(path: Path | None) -> np.ndarray | None:
-    """Embeddings (N, D) of a file of recipes/clip_features.py."""
-    return None if path is None else load_file(path)["image_embeds"].astype(np.float32)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, default=ASSETS / "image_text")
-    parser.add_argument("--photos", type=Path, help="image embeddings of the photos, sorted as labels.json")
-    parser.add_argument("--flickr", type=Path, help="image embeddings of flickr8k/val.parquet")
-    parser.add_argument("--reference", type=Path, help="image embeddings of the reference pictures")
     args = parser.parse_args()
 
     encoder = ImageTextEncoder.from_pretrained(args.model)
-    reference = stored_embeds(args.reference)
-    if reference is None:
-        reference = load_file(args.model / "reference_image_embeds.safetensors")["image_embeds"].astype(np.float32)
+    reference = load_file(args.model / REFERENCE)["image_embeds"].astype(np.float32)
     figures = {
         "threads": torch.get_num_threads(),
-        "words": photo_words(encoder, args.data / "photos", stored_embeds(args.photos), reference),
-        "flickr8k_val": retrieval(encoder, args.data / "flickr8k" / "val.parquet", stored_embeds(args.flickr)),
+        "words": photo_words(encoder, args.data / "photos", reference),
+        "flickr8k_val": retrieval(encoder, args.data / "flickr8k" / "val.parquet"),
     }
     print(json.dumps(figures, indent=1))
 

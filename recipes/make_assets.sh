@@ -34,7 +34,10 @@ photos=("$runs/clip/flickr8k_train.safetensors" "$runs/clip/wallpapers.safetenso
   --features "${photos[@]}" --bert "$bge" --earlier helpers/assets/backbones --out "$runs/text_teacher.safetensors"
 "$python" -m recipes.image_text.train_text_tower --data "$data" --features "${photos[@]}" --bert "$bge" \
   --teacher "$runs/text_teacher.safetensors" --out "$runs/bert_tower"
-"$python" -m recipes.image_text.export --clip "$weights/clip_vitb16_vision.safetensors" --text "$runs/bert_tower" \
+"$python" -m recipes.image_text.train_text_tower --data "$data" --features "${photos[@]}" --bert "$bge" \
+  --teacher "$runs/text_teacher.safetensors" --init "$runs/bert_tower" --steps 900 --batch-size 256 --lr 1e-4 --head-lr 5e-4 \
+  --out "$runs/bert_tower_2"
+"$python" -m recipes.image_text.export --clip "$weights/clip_vitb16_vision.safetensors" --text "$runs/bert_tower_2" \
   --features "${photos[@]}" --out helpers/assets/image_text
 "$python" -m recipes.image_text.keyword_table --model helpers/assets/image_text \
   --features "${photos[@]}" "$runs/clip/scenes.safetensors" --scenes "$scenes" \
@@ -50,10 +53,10 @@ photos=("$runs/clip/flickr8k_train.safetensors" "$runs/clip/wallpapers.safetenso
 # the sample of classical lines
 "$python" -m recipes.lines.sample --corpus "$corpus" --out helpers/assets/lines/lines.tsv
 
-# the judge, which has no part in choosing poems: another image tower, the same pictures and captions
+# the judge, which has no part in choosing poems: another image tower, another BERT, the same pictures and captions
 judge=$runs/judge_towers judge_data=$runs/judge_data
 "$python" -m recipes.judge.towers --places365 "$weights/places365_wideresnet18.safetensors" \
-  --bert "$weights/bge-small-zh-v1.5" --flickr "$flickr" --out "$judge"
+  --bert "$weights/bert-base-chinese" --flickr "$flickr" --out "$judge"
 [ -f "$judge_data/train.parquet" ] || "$python" -m recipes.judge.data --flickr "$data/flickr8k" \
   --wallpapers "$wallpapers" --hold-out 8 --out "$judge_data"
 "$python" -m helpers train lit @recipes/judge/judge.args --image-tower "$judge/image" --text-model "$judge/text" \

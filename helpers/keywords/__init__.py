@@ -20,7 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "vocabulary": ["ANY_WORD", "LABELLED", "Keyword", "load_vocabulary", "read_words"],
-        "moments": ["contradict", "moments_of", "needs_night"],
+        "moments": ["clash", "contradict", "moments_of", "needs_night"],
         "probability": ["CLAIMED", "Calibration", "log_prior"],
         "table": ["TABLE", "KeywordTable", "shipped_calibration", "table_of"],
         "ranking": [

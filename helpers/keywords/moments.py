@@ -5,6 +5,7 @@ No photograph tells a morning from an evening by its light alone, so a low sun m
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 # a moment -> characters and words that name it
@@ -42,6 +43,11 @@ def contradict(one: str, other: str) -> bool:
     a, b = moments_of(one), moments_of(other)
     times = a & TIMES and b & TIMES and not any(x == y or y in TOGETHER.get(x, ()) for x in a & TIMES for y in b)
     return bool(times or (a & SEASONS and b & SEASONS and not a & b & SEASONS))
+
+
+def clash(word: str, others: Iterable[str]) -> bool:
+    """Does it share a character with one of the others (青山, 山色), or contradict one?"""
+    return any(set(word) & set(other) or contradict(word, other) for other in others)
 
 
 def needs_night(word: str) -> bool:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.keywords.moments import contradict, needs_night
+from helpers.keywords.moments import clash, needs_night
 from helpers.keywords.probability import CLAIMED, Calibration
 
 MIN_PICTURES = 100  # over fewer, words that have nothing to do with each other rise and fall together
@@ -85,9 +85,8 @@ def pick_diverse(
     for index in np.argsort(-scores, kind="stable"):
         if len(chosen) == k or scores[index] < least:
             break
-        others = [words[other] for other in chosen]
         far = not chosen or (text_embeds[chosen] @ text_embeds[index]).max() < near
-        if far and not any(set(words[index]) & set(other) or contradict(words[index], other) for other in others):
+        if far and not clash(words[index], (words[other] for other in chosen)):
             chosen.append(int(index))
     return chosen
 

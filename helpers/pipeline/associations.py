@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from helpers.config import ASSETS
-from helpers.keywords import ScoredWord, WordRanker, contradict, load_vocabulary, moments_of, needs_night
+from helpers.keywords import ScoredWord, WordRanker, clash, load_vocabulary, moments_of, needs_night
 from helpers.poems import read_split
 
 PRIOR = 3.0  # poems that chance weighs: a pair seen once or twice says little
@@ -55,8 +55,7 @@ class Associations:
         for i in np.argsort(-total, kind="stable"):
             if len(found) == k or total[i] == -np.inf:
                 break
-            others = [*seen, *found]
-            if not any(set(self.words[i]) & set(other) or contradict(self.words[i], other) for other in others):
+            if not clash(self.words[i], [*seen, *found]):
                 found.append(self.words[i])
         return found
 
@@ -93,9 +92,7 @@ def with_associations(
 
 def usual_name(names: Sequence[str], word: str, others: Sequence[str]) -> str:
     """Of a word and its twins the one that verse uses most, of those that go with the other words of the picture."""
-    taken = set("".join(others))
-    fitting = [name for name in names if not taken & set(name) and needs_night(name) <= needs_night(word)]
-    fitting = [name for name in fitting if not any(contradict(name, other) for other in others)]
+    fitting = [name for name in names if not clash(name, others) and needs_night(name) <= needs_night(word)]
     return shipped_associations().most_usual([word, *fitting]) if set(fitting) - {word} else word
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.keywords import contradict, load_vocabulary, moments_of, needs_night
+from helpers.keywords import clash, contradict, load_vocabulary, moments_of, needs_night
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,10 @@ def test_moments_and_the_night_sky() -> None:
     assert moments_of("秋夕") == {"autumn", "evening"}
     assert not any(map(moments_of, ("青山", "秋千", "冬青", "迎春", "虹桥", "夜光杯")))
     assert needs_night("繁星") and needs_night("银河") and not needs_night("明月") and not needs_night("火星")
+
+
+def test_words_clash_by_a_character_or_by_their_time() -> None:
+    assert clash("青山", ["海", "山色"])
+    assert clash("朝霞", ["海", "晚风"])
+    assert not clash("青山", ["海", "晚风"])
+    assert not clash("青山", [])
