@@ -46,7 +46,8 @@ def test_matched_lines_leave_out_what_is_held_out(tmp_path) -> None:
 def test_tables(tmp_path) -> None:
     (tmp_path / "tags.tsv").write_text("sea\t海\ncrane \t 鹤\n", encoding="utf-8")
     assert tags(tmp_path / "tags.tsv") == (["sea", "crane"], ["海", "鹤"])
-    (tmp_path / "captions.tsv").write_text('source\tcaption\nx\t一个"人\nxFlickrCO zh (MIT)\t狗\nx\t海边\n', encoding="utf-8")
+    rows = ["source\tcaption", 'x\t一个"人', "xFlickrCO zh (MIT)\t狗", "x\t海边"]
+    (tmp_path / "captions.tsv").write_text("\n".join(rows), encoding="utf-8")
     assert other_captions(tmp_path / "captions.tsv") == ['一个"人', "海边"]
 
 
