@@ -169,7 +169,8 @@ def weights_digest(module: torch.nn.Module) -> str:
     weights = hashlib.sha256()
     for name, tensor in module.state_dict().items():
         weights.update(f"{name} {tuple(tensor.shape)}".encode())
-        weights.update(tensor.detach().cpu().contiguous().numpy())
+        numbers = tensor.detach().cpu().contiguous().reshape(-1)
+        weights.update(numbers.view(torch.uint8).numpy())  # as bytes: numpy has no bfloat16
     return weights.hexdigest()
 
 

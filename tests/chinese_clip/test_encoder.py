@@ -16,7 +16,7 @@ from transformers import (
     DistilBertConfig,
 )
 
-from helpers.chinese_clip import ImageTextEncoder, projected
+from helpers.chinese_clip import ImageTextEncoder, load_image_text_model, projected
 from helpers.clip import (
     CustomCLIP,
     CustomCLIPConfig,
@@ -193,6 +193,17 @@ def test_bfloat16_is_close(name: str, request, pictures) -> None:
         assert (ours * expected).sum(1).min() > 0.99 and ours.dtype == np.float32
         assert not np.array_equal(ours, expected)
     assert half.fingerprint != full.fingerprint
+
+
+@pytest.mark.parametrize("name", ["chinese_folder", "mini_folder"])
+def test_weights_cast_once_give_what_autocast_gives(name: str, request, pictures) -> None:
+    folder = request.getfixturevalue(name)
+    once = load(folder, torch.bfloat16)
+    every_time = ImageTextEncoder(*load_image_text_model(folder), "cpu", torch.bfloat16)
+    assert {weights.dtype for weights in once.model.parameters()} == {torch.bfloat16, torch.float32}
+    assert {weights.dtype for weights in every_time.model.parameters()} == {torch.float32}
+    assert np.array_equal(once.encode_images(pictures), every_time.encode_images(pictures))
+    assert np.array_equal(once.encode_texts(TEXTS), every_time.encode_texts(TEXTS))
 
 
 # --- the cache of texts ---
