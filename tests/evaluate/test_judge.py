@@ -34,6 +34,7 @@ def test_it_is_another_model_than_the_one_that_chooses(judge) -> None:
     kinds = [encoder.model.config.vision_config.model_type for encoder in (judge, chooser)]
     assert kinds == ["torchvision_network", "clip_vision_model"]
     assert judge.model.config.vision_config.architecture == "places365_wideresnet18"
+    assert judge.model.text.backbone.config.model_type == "bert"
     widths = [encoder.model.text.backbone.config.hidden_size for encoder in (judge, chooser)]
     assert widths == [768, 512]  # a BERT-base, and a bge-small
 
