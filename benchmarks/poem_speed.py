@@ -31,7 +31,7 @@ def peer(writer: PoemWriter, keyword_sets: Sequence[Sequence[str]]) -> list[list
     for keywords in keyword_sets:
         lines: list[str] = []
         for _ in range(4):
-            source = torch.tensor(encode(writer.tokenizer, [source_text(keywords, lines)]))  # (1, S)
+            source = torch.tensor(encode(writer.tokenizer, [source_text(keywords, lines, 7)]))  # (1, S)
             output = writer.model.generate(input_ids=source, use_cache=False, max_new_tokens=LINE_TOKENS, **MIN_P)
             lines.append(writer.tokenizer.decode(output[0], skip_special_tokens=True).replace(" ", ""))
         poems.append(lines)

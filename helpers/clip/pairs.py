@@ -79,7 +79,6 @@ class PicturePairs(Dataset):
         self.augment = v2.Compose([
             v2.RandomResizedCrop(processor.image_processor.size, scale=(0.6, 1.0), ratio=(3 / 4, 4 / 3)),
             v2.RandomHorizontalFlip(),
-            v2.PILToTensor(),
         ])  # fmt: skip
 
     def __len__(self) -> int:
@@ -87,11 +86,11 @@ class PicturePairs(Dataset):
 
     def __getitems__(self, pairs: list[Pair]) -> dict[str, torch.Tensor]:
         """pixel_values (B, 3, S, S), input_ids and attention_mask (B, T)."""
-        views = torch.stack([self._view(pair) for pair in pairs])
+        views = [self._view(pair) for pair in pairs]
         tokens = self.processor.tokens([self.captions[pair.picture][pair.caption] for pair in pairs])
         return {"pixel_values": self.processor.image_processor.normalise(views), **tokens}
 
-    def _view(self, pair: Pair) -> torch.Tensor:
+    def _view(self, pair: Pair) -> Image.Image:
         with torch.random.fork_rng(devices=[]):  # the same picture in any process, and after a restart
             torch.manual_seed(pair.seed)
             return self.augment(self.pictures[pair.picture])

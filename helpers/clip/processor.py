@@ -46,13 +46,14 @@ class SquashImageProcessor(BaseImageProcessor):
     def preprocess(self, images: Sequence[Image.Image], **kwargs: object) -> BatchFeature:
         """Pictures of any size -> pixel_values (B, 3, S, S), channels last in memory."""
         images = [images] if isinstance(images, Image.Image) else images
-        softened = ImageFilter.GaussianBlur(self.blur)  # of radius 0 it leaves the picture as it is
-        arrays = np.stack([np.asarray(squash(image, self.size).filter(softened)) for image in images])  # (B, S, S, 3)
-        return BatchFeature({"pixel_values": self.normalise(torch.from_numpy(arrays).permute(0, 3, 1, 2))})
+        return BatchFeature({"pixel_values": self.normalise([squash(image, self.size) for image in images])})
 
-    def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Bytes (B, 3, S, S) -> floats of about zero mean and unit variance, channels last in memory."""
+    def normalise(self, squares: Sequence[Image.Image]) -> torch.Tensor:
+        """B pictures of S x S pixels -> softened floats of about zero mean and unit variance, (B, 3, S, S)."""
+        softened = ImageFilter.GaussianBlur(self.blur)  # of radius 0 it leaves the picture as it is
+        arrays = np.stack([np.asarray(square.filter(softened)) for square in squares])  # (B, S, S, 3)
         mean, std = (torch.tensor(channel).view(3, 1, 1) for channel in (self.image_mean, self.image_std))
+        pixels = torch.from_numpy(arrays).permute(0, 3, 1, 2)
         return ((pixels / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
 
 

@@ -1,16 +1,16 @@
 """Poem corpora: THU-CCPC (json lines, Guo et al. 2019) and chinese-poetry (a folder of json files, traditional).
 
-Both become `Quatrain`s in simplified characters, and both can be kept as CCPC's json lines, split by split.
+Both become `Quatrain`s in simplified characters and their usual forms (`helpers.characters`), and both can be kept as CCPC's json lines, split by split.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers.characters import is_han
+from helpers.characters import is_han, usual_forms
 from helpers.options import FORMS
 
 
@@ -53,8 +53,9 @@ def read_ccpc(path: str | Path) -> list[Quatrain]:
 
 def parse_poem(row: dict[str, str]) -> Quatrain:
     """One object of a CCPC file; only `content` has to be there."""
-    title, author, keywords, dynasty = (row.get(name) or "" for name in ("title", "author", "keywords", "dynasty"))
-    return Quatrain(tuple(row["content"].split("|")), title, author, tuple(keywords.split()), dynasty)
+    title, author, dynasty = (row.get(name) or "" for name in ("title", "author", "dynasty"))
+    content, keywords = usual_forms(row["content"]), usual_forms(row.get("keywords") or "")
+    return Quatrain(tuple(content.split("|")), title, author, tuple(keywords.split()), dynasty)
 
 
 def write_ccpc(poems: Iterable[Quatrain], path: str | Path) -> None:
@@ -87,27 +88,43 @@ def read_chinese_poetry(folder: str | Path) -> Iterator[Quatrain]:
 
     A poem counts as a quatrain if its text falls into exactly four lines of 5 or 7 characters.
     """
+    return _unique(poem for poem in _poems(folder) if len(poem.lines) == 4)
+
+
+def read_fragments(folder: str | Path) -> Iterator[Quatrain]:
+    """Unique fours of neighbouring lines from all longer poems of `read_chinese_poetry`'s folder, a couplet never cut.
+
+    Regulated verse (律诗) gives two: lines 1-4 and 5-8. A couplet that is left over stays out.
+    """
+    longer = (poem for poem in _poems(folder) if len(poem.lines) > 4 and len(poem.lines) % 2 == 0)
+    return _unique(
+        replace(poem, lines=poem.lines[i : i + 4]) for poem in longer for i in range(0, len(poem.lines) - 3, 4)
+    )
+
+
+def _unique(poems: Iterable[Quatrain]) -> Iterator[Quatrain]:
+    seen = set()
+    for poem in poems:
+        if poem.lines not in seen and is_quatrain(poem.lines):
+            seen.add(poem.lines)
+            yield poem
+
+
+def _poems(folder: str | Path) -> Iterator[Quatrain]:
+    """All poems below `folder`, of any number of lines, in simplified characters and in their usual forms."""
     from opencc import OpenCC  # pure Python; only needed when a corpus is prepared
 
     convert = OpenCC("t2s").convert
-
-    def simplify(text: str) -> str:
-        return convert(text).replace("馀", "余")  # OpenCC keeps 馀; CCPC and our keywords write 余
-
-    seen = set()
     for path in sorted(Path(folder).rglob("poet.*.json")):
         if path.parent.name == "error":
             continue
         for row in json.loads(path.read_text(encoding="utf-8")):
-            text = "".join(row["paragraphs"])
-            lines = [part for part in text.translate(_PUNCTUATION).split() if part]
-            if not is_quatrain(lines):
+            if "paragraphs" not in row:  # files of the same names beside the poems have their tones
                 continue
-            lines = tuple(simplify(" ".join(lines)).split())
-            if is_quatrain(lines) and lines not in seen:
-                seen.add(lines)
-                title, author = (simplify(row.get(name, "")) for name in ("title", "author"))
-                yield Quatrain(lines, title, author, dynasty=path.name.split(".")[1].capitalize())
+            texts = ("".join(row["paragraphs"]), row.get("title", ""), row.get("author", ""))
+            text, title, author = (usual_forms(convert(text)) for text in texts)
+            lines = tuple(text.translate(_PUNCTUATION).split())
+            yield Quatrain(lines, title, author, dynasty=path.name.split(".")[1].capitalize())
 
 
-_PUNCTUATION = str.maketrans(dict.fromkeys("，。！？；、,.!?;：", " "))
+_PUNCTUATION = str.maketrans(dict.fromkeys("，。！？；、,.!?;：\n", " "))

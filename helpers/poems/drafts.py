@@ -16,6 +16,7 @@ class Drafts:
 
     keywords: list[tuple[str, ...]]
     lines: list[tuple[str, ...]]
+    line_length: int  # characters
     log_likelihoods: torch.Tensor  # (B,) sums over the tokens that were written, none of an opening's
     tokens: torch.Tensor  # (B,) how many these were
 
@@ -30,7 +31,7 @@ class Drafts:
             raise ValueError(f"an opening of a poem of this form has {line_length} characters")
         else:
             lines = [(line,) for line in openings]
-        return cls(keywords, lines, torch.zeros(len(keywords)), torch.zeros(len(keywords)))
+        return cls(keywords, lines, line_length, torch.zeros(len(keywords)), torch.zeros(len(keywords)))
 
     @property
     def written(self) -> int:
@@ -39,18 +40,19 @@ class Drafts:
 
     def sources(self) -> list[str]:
         """The encoder's input for the next lines."""
-        return [source_text(words, lines) for words, lines in zip(self.keywords, self.lines, strict=True)]
+        rows = zip(self.keywords, self.lines, strict=True)
+        return [source_text(words, lines, self.line_length) for words, lines in rows]
 
     def with_lines(self, lines: Sequence[str], log_likelihoods: torch.Tensor, tokens: torch.Tensor) -> Drafts:
         """One line longer; `log_likelihoods` and `tokens` (B,) are those of the new lines."""
         longer = [(*poem, line) for poem, line in zip(self.lines, lines, strict=True)]
-        return Drafts(self.keywords, longer, self.log_likelihoods + log_likelihoods, self.tokens + tokens)
+        return Drafts(self.keywords, longer, self.line_length, self.log_likelihoods + log_likelihoods, self.tokens + tokens)
 
     def rows(self, numbers: Sequence[int]) -> Drafts:
         """The drafts with these row numbers, any of them any number of times."""
         keywords, lines = [self.keywords[i] for i in numbers], [self.lines[i] for i in numbers]
         chosen = torch.as_tensor(numbers)
-        return Drafts(keywords, lines, self.log_likelihoods[chosen], self.tokens[chosen])
+        return Drafts(keywords, lines, self.line_length, self.log_likelihoods[chosen], self.tokens[chosen])
 
     def means(self) -> torch.Tensor:
         """Each draft's mean log-probability (nats) of a token: (B,)."""

@@ -10,16 +10,24 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from helpers.poems.corpus import Quatrain
-from helpers.poems.words import keywords_or_part
+from helpers.poems.words import told_keywords
 
-KEYWORD_PREFIX = "关键词:"
 EOS = "</s>"  # ends every part of a source, and the target; T5's own
 IGNORED = -100  # the label that cross-entropy skips: padding must not count in the loss
+QUATRAIN, FRAGMENT = "绝", "律"  # what the lines belong to: a quatrain, or four lines of something longer
+HEAD = "五七" + QUATRAIN + FRAGMENT + "1234:"  # all characters of a source that are not the poem's
 
 
-def source_text(keywords: Sequence[str], lines: Sequence[str]) -> str:
-    """`关键词:k1 k2 k3` + EOS + the lines so far, each + EOS: the encoder's input."""
-    return KEYWORD_PREFIX + " ".join(keywords) + EOS + "".join(line + EOS for line in lines)
+def source_text(
+    keywords: Sequence[str], lines: Sequence[str], line_length: int, *, until: int | None = None, kind: str = QUATRAIN
+) -> str:
+    """`七绝3:k1 k2` + EOS + the lines so far, each + EOS: the encoder's input that asks for line 3.
+
+    `until`: the last line to be written, where that is not the next one (`七绝34:` asks for lines 3 and 4).
+    """
+    wanted = range(len(lines) + 1, (until or len(lines) + 1) + 1)
+    head = ("七" if line_length == 7 else "五") + kind + "".join(map(str, wanted)) + ":"
+    return head + " ".join(keywords) + EOS + "".join(line + EOS for line in lines)
 
 
 def target_text(line: str) -> str:
@@ -28,16 +36,12 @@ def target_text(line: str) -> str:
 
 
 def line_pairs(poems: Iterable[Quatrain], counts: Counter[str], seed: int = 0) -> Iterator[tuple[str, str]]:
-    """(source, target) of all four lines of each poem.
-
-    A poem without keywords of its own gets words of its lines, drawn anew for every line (`keywords_or_part`, which
-    takes the frequent candidates of `counts` for words).
-    """
+    """(source, target) of all four lines of each poem, with keywords as `told_keywords` draws them for each line."""
     rng = random.Random(seed)
     for poem in poems:
         for i, line in enumerate(poem.lines):
-            words = poem.keywords or keywords_or_part(poem.lines, counts, rng)
-            yield source_text(words, poem.lines[:i]), target_text(line)
+            words = told_keywords(poem, i, counts, rng)
+            yield source_text(words, poem.lines[:i], len(line)), target_text(line)
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 from helpers.poems.corpus import Quatrain
 
 SINGLE = 0.15  # the share of keywords cut to one character: CCPC has such keywords too
+UNTOLD = 0.15  # the share of sources without keywords: what is told nothing must learn from the lines
+EARLIER = 0.1  # the share of sources that tell only words of the lines so far
+ORDERED = 0.5  # the share of sources whose words stand in the order of the poem
 
 
 def words_of(line: str) -> list[str]:
@@ -56,3 +59,23 @@ def cut_some(words: Sequence[str], rng: random.Random, single: float = SINGLE) -
 def keywords_or_part(lines: Sequence[str], counts: Counter[str], rng: random.Random) -> list[str]:
     """`sample_keywords`, or where no word is frequent enough the beginning of a line: a poem always has a keyword."""
     return sample_keywords(lines, counts, rng) or [rng.choice(lines)[:2]]
+
+
+def told_keywords(poem: Quatrain, written: int, counts: Counter[str], rng: random.Random) -> list[str]:
+    """The words that a source tells of a poem of which `written` lines stand already: some, or none.
+
+    The poem's own keywords, or where it has none, words of its lines (`keywords_or_part`). Told all of them every
+    time, a model learns to place words and hardly reads the lines.
+    """
+    draw = rng.random()
+    if draw < UNTOLD:
+        return []
+    words = list(poem.keywords) or keywords_or_part(poem.lines, counts, rng)
+    if draw < UNTOLD + EARLIER:
+        words = [word for word in words if any(word in line for line in poem.lines[:written])]
+    return in_order(words, poem.lines) if rng.random() < ORDERED else rng.sample(words, len(words))
+
+
+def in_order(words: Sequence[str], lines: Sequence[str]) -> list[str]:
+    """The words in the order in which the lines have them; those that they lack come first."""
+    return sorted(words, key="|".join(lines).find)

@@ -28,7 +28,7 @@ from helpers.poems.drafts import Drafts
 from helpers.poems.next_line import (
     EOS,
     IGNORED,
-    KEYWORD_PREFIX,
+    HEAD,
     collate,
     encode,
     pad,
@@ -68,7 +68,7 @@ def character_tokenizer(characters: Iterable[str]) -> PreTrainedTokenizerBase:
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    symbols = dict.fromkeys([PAD, EOS, UNK, *KEYWORD_PREFIX, " ", *characters])
+    symbols = dict.fromkeys([PAD, EOS, UNK, *HEAD, " ", *characters])
     tokenizer = Tokenizer(models.WordLevel({s: i for i, s in enumerate(symbols)}, unk_token=UNK))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token=UNK)
@@ -210,7 +210,7 @@ class PoemWriter:
         if any(len(poem) != 4 for poem in poems):
             raise ValueError("a quatrain has four lines")
         pairs = (
-            (source_text(keywords, poem[:i]), target_text(line))
+            (source_text(keywords, poem[:i], len(line)), target_text(line))
             for keywords, poem in zip(keyword_sets, poems, strict=True)
             for i, line in enumerate(poem)
         )

@@ -1,18 +1,21 @@
-"""Judging a quatrain (绝句): four lines of 5 or 7 characters, a level rhyme, an order of tones.
+"""Judging a quatrain (绝句): form, rhyme, order of tones, tails, repetition, the places of its words.
 
-The rules of tone follow 王力《诗词格律》. A poem is a sequence of four strings; nothing here needs torch.
+A poem is a sequence of four strings; nothing here needs torch. The rules are those of `helpers.verse.patterns`; by which
+book the characters are read is the caller's choice (`helpers.verse.readings`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, product
 from typing import NamedTuple
 
-from helpers.characters import is_han
+from helpers.characters import is_han, usual_forms
 from helpers.options import FORMS
-from helpers.verse.rhymes import level_rhymes, rhyme_table, tones
+from helpers.verse.doublings import DOUBLINGS
+from helpers.verse.patterns import RESCUED, licence, neighbours, rescues, tail_fault, word_starts
+from helpers.verse.readings import LEVEL, OBLIQUE, Readings, enforced
 
 Poem = Sequence[str]
 
@@ -26,61 +29,147 @@ class Line(NamedTuple):
 
 
 ANY = "？"  # a place at which any character may stand
+FAULTS = ("form", "rhyme", "first_line", "third_line", "order", "tails", "repeats", "doubling", "caesura")
 
 
-def tone_pattern(line: str) -> str:
-    """The tones of a line: 千里江陵一日还 -> "平仄平平仄仄平"; 中 for a character with both, ? for an unknown one."""
-    return "".join("中" if len(found := tones(char)) == 2 else "".join(found) or "?" for char in line)
+class LineTones(NamedTuple):
+    """One way to read a line: its pattern, the licence that puts it in order (None: it is not), its fault at the end."""
+
+    pattern: str
+    licence: str | None
+    tail: str
+
+    @property
+    def faults(self) -> tuple[bool, bool, bool]:
+        """What makes one reading worse than another, the worst first."""
+        return self.licence is None, bool(self.tail), bool(self.licence)
 
 
-def in_tonal_order(poem: Poem, first: str) -> bool:
-    """True if 平 and 仄 keep their order in the lines so far, if character 2 of line 1 is `first` of the two.
-
-    Characters 2, 4, 6 alternate, couplets oppose each other (对), the second takes up the first (粘): the tone of one
-    character settles all others. Those with both tones, or in no table, pass.
-    """
-    places = ((n, i, char) for n, line in enumerate(poem) for i, char in enumerate(line) if i % 2)
-    return all(tone_at(first, n, i) in (tones(char) or "平仄") for n, i, char in places)
-
-
-def tone_at(first: str, line: int, place: int) -> str:
-    """The tone that the order asks for at a place, 1, 3 or 5 from 0, of a line, 0 to 3; see `in_tonal_order`."""
-    opposite = (line in (1, 2)) != (place % 4 == 3)
-    return "平仄"["平仄".index(first) ^ opposite]
+def tone_pattern(line: str, readings: Readings | None = None) -> str:
+    """The tones of a line: 千里江陵一日还 -> "平仄平平仄仄平"; 中 for a character that can have both."""
+    options = (readings or enforced()).line_tones(line)
+    return "".join("中" if len(tones) == 2 else next(iter(tones)) for tones in options)
 
 
 def repeated_characters(poem: Poem) -> list[str]:
-    """Characters that come back; 悠悠 counts as one occurrence, three in a row as more."""
-    text = "".join(poem).replace(ANY, "")
-    if len(set(text)) == len(text):  # nearly always, and this is asked for every draft at every step
+    """Characters that come back, variants of one included; 悠悠 counts as one occurrence, three in a row as more."""
+    text = usual_forms("".join(poem).replace(ANY, ""))
+    if len(set(text)) == len(text):
         return []
-    runs = [(char, len(list(run))) for line in poem for char, run in groupby(line) if is_han(char)]
+    runs = [(char, len(list(run))) for line in poem for char, run in groupby(usual_forms(line)) if is_han(char)]
     often = Counter(char for char, _ in runs)
     return sorted({char for char, length in runs if length > 2 or often[char] > 1})
 
 
 def doubled_characters(poem: Poem) -> list[str]:
-    """Characters that are said twice running, as in 悠悠: fine once, mannered when a poem has several."""
+    """Characters that are said twice running, as in 悠悠."""
     return [char for line in poem for char, after in zip(line, line[1:], strict=False) if char == after]
 
 
-def check_poem(poem: Poem) -> dict:
+def read_tones(poem: Poem, readings: Readings) -> list[LineTones]:
+    """The reading of each line with the fewest faults that one order of tones gives to the whole poem."""
+    options = [["".join(tones) for tones in product(*readings.line_tones(line))] for line in poem]
+    ways = [_read_in_order(options, first) for first in LEVEL + OBLIQUE]
+    return min(ways, key=lambda lines: [sum(column) for column in zip(*(line.faults for line in lines), strict=True)])
+
+
+def _read_in_order(options: Sequence[Sequence[str]], first: str) -> list[LineTones]:
+    read: list[LineTones] = []
+    for number in reversed(range(len(options))):  # a licence may need the line after it
+        after = read[-1].pattern if read and number % 2 == 0 else ""
+        ways = [LineTones(p, licence(p, first, number), tail_fault(p)) for p in options[number]]
+        ways = [
+            way._replace(licence=None) if way.licence == RESCUED and not (after and rescues(after)) else way
+            for way in ways
+        ]
+        read.append(min(ways, key=lambda way: (way.faults, not rescues(way.pattern))))
+    return read[::-1]
+
+
+def rhyme_of(poem: Poem, readings: Readings) -> tuple[str, str | None]:
+    """How lines 2 and 4 rhyme: "level", "oblique", "neighbouring" (near level groups) or "none"; and in which group."""
+    ends = [line[-1:] for line in poem[1::2]]
+    if len(ends) != 2 or not all(ends) or ends[0] == ends[1]:
+        return "none", None
+    for kind, tone in (("level", LEVEL), ("oblique", OBLIQUE)):
+        if shared := readings.groups(ends[0], tone) & readings.groups(ends[1], tone):
+            return kind, min(shared)
+    near = {group for own in readings.groups(ends[0], LEVEL) for group in neighbours(own)}
+    return ("neighbouring", min(near & found)) if near & (found := readings.groups(ends[1], LEVEL)) else ("none", None)
+
+
+def first_line_fits(poem: Poem, readings: Readings) -> bool:
+    """True if line 1 ends oblique, or rhymes with line 2, in a neighbouring group at least (邻韵)."""
+    end = poem[0][-1:]
+    if OBLIQUE in readings.line_tones(poem[0])[-1]:
+        return True
+    near = {group for own in readings.groups(end, LEVEL) for group in neighbours(own)}
+    return bool(near & readings.groups(poem[1][-1:], LEVEL))
+
+
+def misplaced_words(poem: Poem, words: Sequence[str]) -> list[str]:
+    """The words that stand across a caesura (2|2|3, 2|3) wherever they stand."""
+    return [
+        word
+        for word in words
+        if (places := [(line.find(word), len(line)) for line in poem if word in line])
+        and not any(start in word_starts(len(word), length) for start, length in places)
+    ]
+
+
+def check_poem(poem: Poem, words: Sequence[str] = (), readings: Readings | None = None) -> dict:
     """Judge a poem, of any number of lines of any length; the result can be written as JSON.
 
-    form "5x4", "7x4" or None · length whether it has a form · rhyme, rhyme_group lines 2 and 4 end in
-    different characters of one level group · repeats characters used again · tones a pattern for each line
-    · tonal 平仄 in order
+    Args:
+        words: those it was to hold.
+        readings: the book to judge by; `enforced()` if none is given.
+
+    Returns:
+        form "5x4", "7x4" or None · length whether it has a form · rhyme lines 2 and 4 end in different characters of
+        one level group · rhyme_kind "level", "oblique", "neighbouring", "none" · rhyme_group · first_line, third_line
+        whether they end as they should · tones a pattern for each line · tonal 平仄 in order · licences, tails the
+        licence and the fault of each line, "" where there is none · repeats characters used again · doubled characters
+        said twice running · placed, missing the words that stand in it and the others · caesura words that straddle one
+        · faults the names in `FAULTS` of what is wrong
     """
+    readings = readings or enforced()
     form = next((name for name, n in FORMS.items() if [len(line) for line in poem] == [n] * 4), None)
     form = form if all(is_han(char) for line in poem for char in line) else None
-    ends = [line[-1:] for line in poem[1::2]] if len(poem) == 4 else ["", ""]
-    shared = level_rhymes(ends[0]) & level_rhymes(ends[1]) if ends[0] != ends[1] else ()
-    return {
+    kind, group = rhyme_of(poem, readings) if len(poem) == 4 else ("none", None)
+    read = read_tones(poem, readings) if form else []
+    placed = [word for word in words if any(word in line for line in poem)]
+    report = {
         "form": form,
         "length": form is not None,
-        "rhyme": bool(shared),
-        "rhyme_group": min(shared, key=lambda g: sum(rhyme_table()[c]["平", g][1] for c in ends), default=None),
+        "rhyme": kind == "level",
+        "rhyme_kind": kind,
+        "rhyme_group": group,
+        "first_line": form is not None and first_line_fits(poem, readings),
+        "third_line": form is not None and OBLIQUE in readings.line_tones(poem[2])[-1],
+        "tones": [tone_pattern(line, readings) for line in poem],
+        "tonal": bool(read) and all(line.licence is not None for line in read),
+        "licences": [line.licence or "" for line in read],
+        "tails": [line.tail for line in read],
         "repeats": repeated_characters(poem),
-        "tones": [tone_pattern(line) for line in poem],
-        "tonal": form is not None and any(in_tonal_order(poem, first) for first in "平仄"),
+        "doubled": doubled_characters(poem),
+        "placed": placed,
+        "missing": [word for word in words if word not in placed],
+        "caesura": misplaced_words(poem, placed),
     }
+    return report | {"faults": _faults(report)}
+
+
+def _faults(report: dict) -> list[str]:
+    doubled = report["doubled"]
+    right = {
+        "form": report["length"],
+        "rhyme": report["rhyme"],
+        "first_line": report["first_line"],
+        "third_line": report["third_line"],
+        "order": report["tonal"],
+        "tails": not any(report["tails"]),
+        "repeats": not report["repeats"],
+        "doubling": len(doubled) < 2 and DOUBLINGS.issuperset(doubled),
+        "caesura": not report["caesura"],
+    }
+    return [name for name in FAULTS if not right[name]]

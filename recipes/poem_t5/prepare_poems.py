@@ -1,5 +1,8 @@
 """The poems of chinese-poetry, without variants, in splits that share none; and the sample of them that is shipped.
 
+Besides the quatrains, which are split, the longer poems in fours of lines (`fragments.json`): more couplets to
+learn from, none of them like one that is held out.
+
     python -m recipes.poem_t5.prepare_poems --corpus CHINESE_POETRY --exclude ccpc_valid_v1.0.json --out runs/poems \
         --sample helpers/assets/poems
 
@@ -23,6 +26,7 @@ from helpers.poems import (
     keywords_or_part,
     read_ccpc,
     read_chinese_poetry,
+    read_fragments,
     split_poems,
     without_variants,
     without_variants_of,
@@ -43,10 +47,21 @@ def prepare(corpus: Path, exclude: Sequence[Path]) -> list[Quatrain]:
 
 
 def vocabulary(poems: Iterable[Quatrain]) -> set[str]:
-    """The characters a poem model should know: those that are not rare, and all of the keyword list."""
+    """The characters a poem model should know: those that are not rare, and all of the keyword list.
+
+    None that the brush of the cards lacks: Ma Shan Zheng has the characters of GB 2312.
+    """
     counts = Counter(char for poem in poems for line in poem.lines for char in line)
-    frequent = {char for char, count in counts.items() if count >= MIN_COUNT}
+    frequent = {char for char, count in counts.items() if count >= MIN_COUNT and brush_has(char)}
     return frequent | {char for keyword in load_vocabulary() for char in keyword.word}
+
+
+def brush_has(char: str) -> bool:
+    """True for a character of GB 2312."""
+    try:
+        return bool(char.encode("gb2312"))
+    except UnicodeEncodeError:
+        return False
 
 
 def sample(poems: Sequence[Quatrain], size: int, counts: Counter[str], seed: int = 0) -> list[Quatrain]:
@@ -67,6 +82,13 @@ def main() -> None:
     splits: dict[str, list[Quatrain]] = {"train": prepare(args.corpus, args.exclude)}
     for name, size in HELD_OUT.items():
         splits["train"], splits[name] = split_poems(splits["train"], size)
+    characters = vocabulary(splits["train"])
+    held_out = [*splits["test"], *splits["valid"], *(poem for path in args.exclude for poem in read_ccpc(path))]
+    fragments = [
+        poem
+        for poem in without_variants_of(read_fragments(args.corpus), held_out)
+        if characters.issuperset("".join(poem.lines))
+    ]
     counts = count_words(splits["train"])
     for folder in (args.out, args.sample):
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,6 +96,8 @@ def main() -> None:
         write_ccpc(poems, args.out / f"poems_{name}.json")
         write_ccpc(sample(poems, SAMPLE[name], counts), args.sample / f"poems_{name}.json")
         print(f"{name}: {len(poems):,} poems")
+    write_ccpc(fragments, args.out / "fragments.json")
+    print(f"fragments: {len(fragments):,}")
 
 
 if __name__ == "__main__":

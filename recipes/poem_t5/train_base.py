@@ -1,10 +1,10 @@
-"""Train the base of the embedded poem T5: a model that completes poems of which it has been told some words.
+"""Train the embedded poem T5 on quatrains and on the fours of lines that longer poems are made of.
 
     python -m recipes.poem_t5.train_base --poems runs/poems --out runs/poem_base
 
-The source names any number of a poem's words, all of them at times, and the target is all remaining lines: much to
-learn from one pass, and copying pays from the start. What makes a poem model of it, which writes one line at a time
-from a few words, is `python -m helpers train poem`. A run that was killed continues from its last checkpoint.
+Half of the batches ask for the next line, as the model is used, half for all remaining lines, which teaches a decoder
+four times as much a step. `python -m helpers train poem` on quatrains alone ends its training. A run that was killed
+continues from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -14,48 +14,99 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from transformers import (
-    PreTrainedTokenizerBase,
-    Seq2SeqTrainer,
-    Seq2SeqTrainingArguments,
-    T5Config,
-    T5ForConditionalGeneration,
-)
+from transformers import PreTrainedTokenizerBase, T5Config, T5ForConditionalGeneration, get_cosine_schedule_with_warmup
 
 from helpers.poems import (
+    FRAGMENT,
+    HEAD,
+    QUATRAIN,
     PoemWriter,
     Quatrain,
     character_tokenizer,
     collate,
     count_words,
     cut_some,
-    last_checkpoint,
+    in_order,
+    read_ccpc,
     read_split,
     segment,
     source_text,
     target_text,
+    told_keywords,
     tokenize,
 )
+from recipes.checkpoint import train
 from recipes.poem_t5.prepare_poems import vocabulary
 
 LOG = "training.json"  # written last
-STARTS = (0, 0, 1, 2)  # the lines from which a poem is completed, one source each
+ANY_NUMBER = 0.3  # the share of sources that tell any number of a poem's words, all of them at times: copying pays
+UNREAD = 0.06  # the share of sources without the lines so far: how likely a line is by itself, for comparison
+QUATRAIN_PASSES = 2  # of the quatrains, while the fragments pass once
 
 
-def completions(poems: Sequence[Quatrain], counts: Counter[str], seed: int) -> Iterator[tuple[str, str]]:
-    """(source, target): some of a poem's words and its first lines -> all lines after these."""
-    rng = random.Random(seed)
-    for poem in poems:
-        words = [word for line in poem.lines for word in segment(line, counts)]
-        for start in STARTS:
-            told = cut_some(rng.sample(words, rng.randint(1, len(words))), rng)
-            target = "".join(target_text(line) for line in poem.lines[start:])
-            yield source_text(told, poem.lines[:start]), target
+class Batch(NamedTuple):
+    """Poems of one kind and length, so that their targets need no padding."""
+
+    kind: str
+    poems: tuple[Quatrain, ...]
+
+
+class Lessons:
+    """The batches of every step, the same ones whenever a run is resumed."""
+
+    def __init__(self, quatrains: Sequence[Quatrain], fragments: Sequence[Quatrain], size: int, seed: int) -> None:
+        self.counts = count_words(quatrains)
+        self.size, self.seed = size, seed
+        self.pools = [
+            (kind, [poem for poem in poems if len(poem.lines[0]) == length])
+            for kind, poems in [*[(QUATRAIN, quatrains)] * QUATRAIN_PASSES, (FRAGMENT, fragments)]
+            for length in (5, 7)
+        ]
+
+    def __len__(self) -> int:
+        """Batches in a pass."""
+        return sum(len(poems) // self.size for _, poems in self.pools)
+
+    @lru_cache(maxsize=1)
+    def _pass(self, number: int) -> list[Batch]:
+        rng, batches = random.Random(f"{self.seed} pass {number}"), []
+        for kind, poems in self.pools:
+            poems = rng.sample(poems, len(poems))
+            ends = range(self.size, len(poems) + 1, self.size)
+            batches += [Batch(kind, tuple(poems[end - self.size : end])) for end in ends]
+        return rng.sample(batches, len(batches))
+
+    def pairs(self, step: int) -> list[tuple[str, str]]:
+        """The (source, target) pairs of a step: from one line on, to the next one or to the end."""
+        number, place = divmod(step, len(self))
+        batch, rng = self._pass(number)[place], random.Random(f"{self.seed} step {step}")
+        start = rng.randrange(4)
+        until = rng.choice((start + 1, 4))
+        return [self._pair(poem, batch.kind, start, until, rng) for poem in batch.poems]
+
+    def _pair(self, poem: Quatrain, kind: str, start: int, until: int, rng: random.Random) -> tuple[str, str]:
+        words = self._words(poem, rng) if rng.random() < ANY_NUMBER else told_keywords(poem, start, self.counts, rng)
+        source = source_text(words, poem.lines[:start], len(poem.lines[0]), until=until, kind=kind)
+        if start and rng.random() < UNREAD:
+            source = without_lines(source)
+        return source, "".join(map(target_text, poem.lines[start:until]))
+
+    def _words(self, poem: Quatrain, rng: random.Random) -> list[str]:
+        words = [word for line in poem.lines for word in segment(line, self.counts)]
+        told = rng.sample(words, rng.randint(1, len(words)))
+        return cut_some(in_order(told, poem.lines) if rng.random() < 0.5 else told, rng)
+
+
+def without_lines(source: str) -> str:
+    """A source with its head and keywords only."""
+    head, end, _ = source.partition("</s>")
+    return head + end
 
 
 @torch.no_grad()
@@ -77,19 +128,15 @@ def prepare_to_copy(model: T5ForConditionalGeneration) -> None:
         torch.nn.init.eye_(attention.o.weight).mul_(2.0 if i >= half else 0.6)
 
 
-def new_model(tokenizer: PreTrainedTokenizerBase, start: Path | None) -> T5ForConditionalGeneration:
-    """A T5 that is prepared to copy; from `start` come its embedding and the decoder, but for cross-attention."""
+def new_model(tokenizer: PreTrainedTokenizerBase, width: int, layers: tuple[int, int]) -> T5ForConditionalGeneration:
+    """A T5 of `layers` (encoder, decoder) that is prepared to copy."""
     config = T5Config(
-        vocab_size=len(tokenizer), d_model=288, d_kv=32, num_heads=9, d_ff=1152, num_layers=2, num_decoder_layers=4,
-        dropout_rate=0.0, decoder_start_token_id=tokenizer.pad_token_id, pad_token_id=tokenizer.pad_token_id,
+        vocab_size=len(tokenizer), d_model=width, d_kv=64, num_heads=width // 64, d_ff=4 * width,
+        num_layers=layers[0], num_decoder_layers=layers[1], dropout_rate=0.0,
+        decoder_start_token_id=tokenizer.pad_token_id, pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
     model = T5ForConditionalGeneration(config)
-    if start:
-        state = PoemWriter.from_pretrained(start).model.state_dict()
-        new = ("encoder.block.", ".EncDecAttention.")
-        kept = {name: tensor for name, tensor in state.items() if not any(part in name for part in new)}
-        model.load_state_dict(kept, strict=False)
     prepare_to_copy(model)
     return model
 
@@ -99,7 +146,7 @@ def build_optimizer(model: T5ForConditionalGeneration, lr: float) -> torch.optim
     output: with one learning rate it hardly moves and the first thousand steps are lost."""
     embedding = {"params": [model.shared.weight], "lr": 7 * lr}
     others = {"params": [p for p in model.parameters() if p is not model.shared.weight]}
-    return torch.optim.AdamW([embedding, others], lr=lr, weight_decay=0.01, fused=True)
+    return torch.optim.AdamW([embedding, others], lr=lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
 
 
 def main() -> None:
@@ -107,58 +154,45 @@ def main() -> None:
     parser.add_argument("--poems", type=Path, required=True, help="of recipes/poem_t5/prepare_poems.py")
     parser.add_argument("--out", type=Path, default=Path("runs/poem_base"))
     parser.add_argument("--steps", type=int, default=15_000)
-    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--start", type=Path, help="a poem model whose embedding and decoder to begin with")
+    parser.add_argument("--width", type=int, default=384)
+    parser.add_argument("--layers", type=int, nargs=2, default=(3, 4), metavar=("ENCODER", "DECODER"))
+    parser.add_argument("--start", type=Path, help="a poem model of this size to go on with")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if (args.out / LOG).is_file():
         return  # finished before
 
-    learnt, kept_aside = (read_split(args.poems, split) for split in ("train", "valid"))
-    characters = sorted(vocabulary(learnt))
-    tokenizer = PoemWriter.from_pretrained(args.start).tokenizer if args.start else character_tokenizer(characters)
-    counts = count_words(learnt)
-    train = tokenize(tokenizer, completions(learnt, counts, args.seed))
-    valid = tokenize(tokenizer, completions(kept_aside, counts, args.seed + 1))
+    args.out.mkdir(parents=True, exist_ok=True)
+    quatrains, fragments = read_split(args.poems, "train"), read_ccpc(args.poems / "fragments.json")
     torch.manual_seed(args.seed)
-    model = new_model(tokenizer, args.start)
+    if args.start:
+        writer = PoemWriter.from_pretrained(args.start)
+        model, tokenizer = writer.model, writer.tokenizer
+    else:
+        tokenizer = character_tokenizer(sorted(vocabulary(quatrains)))
+        model = new_model(tokenizer, args.width, tuple(args.layers))
+    model.train()
     model.set_attn_implementation("eager")  # for sequences this short 1.8 times as fast a step as sdpa, on a CPU
-    print(f"{len(learnt):,} poems, {len(train):,} pairs, {len(tokenizer):,} tokens, {model.num_parameters():,} weights")
+    lessons = Lessons(quatrains, fragments, args.batch_size, args.seed)
+    print(f"{len(quatrains):,} quatrains, {len(fragments):,} fragments, {len(lessons):,} batches a pass")
+    print(f"{len(tokenizer):,} tokens, {model.num_parameters():,} weights", flush=True)
 
-    trainer = Seq2SeqTrainer(
-        model,
-        Seq2SeqTrainingArguments(
-            output_dir=str(args.out),
-            max_steps=args.steps,
-            per_device_train_batch_size=args.batch_size,
-            per_device_eval_batch_size=args.batch_size,
-            learning_rate=args.lr,
-            lr_scheduler_type="cosine",
-            warmup_steps=min(100, args.steps // 10),
-            bf16=True,
-            use_cpu=not torch.cuda.is_available(),
-            train_sampling_strategy="group_by_length",  # little padding
-            eval_strategy="steps",
-            eval_steps=1000,
-            save_steps=250,
-            save_total_limit=2,
-            logging_steps=50,
-            report_to="none",
-            seed=args.seed,
-            remove_unused_columns=False,
-        ),
-        train_dataset=train,
-        eval_dataset=valid,
-        data_collator=partial(collate, pad_token_id=tokenizer.pad_token_id),
-        optimizers=(build_optimizer(model, args.lr), None),
-    )
+    def loss_at(step: int) -> torch.Tensor:
+        batch = collate(tokenize(tokenizer, lessons.pairs(step)), tokenizer.pad_token_id)
+        with torch.autocast("cpu", torch.bfloat16):
+            return model(**batch).loss
+
+    optimizer = build_optimizer(model, args.lr)
+    schedule = get_cosine_schedule_with_warmup(optimizer, min(200, args.steps // 10), args.steps)
     started = time.time()
-    trainer.train(resume_from_checkpoint=last_checkpoint(args.out))
-    trainer.save_model(str(args.out))
+    train(args.out, model, optimizer, schedule, args.steps, loss_at, [], say_every=50, keep_every=250)
+    model.save_pretrained(args.out)
     tokenizer.save_pretrained(args.out)
-    log = {"poems": len(learnt), "pairs": len(train), "minutes": round((time.time() - started) / 60, 1)}
-    (args.out / LOG).write_text(json.dumps(log | {"log": trainer.state.log_history}, indent=1))
+    minutes = round((time.time() - started) / 60, 1)
+    log = {"steps": args.steps, "batch_size": args.batch_size, "passes": args.steps / len(lessons), "minutes": minutes}
+    (args.out / LOG).write_text(json.dumps(log, indent=1))
 
 
 if __name__ == "__main__":
