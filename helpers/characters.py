@@ -35,7 +35,8 @@ def usual_forms(text: str) -> str:
 # Variant and usual form: those that chinese-poetry 2.0.1 has after OpenCC, the frequent ones first. The usual form is
 # always in GB 2312, which the brush of the cards can draw.
 _VARIANTS = (
-    "馀余 隠隐 疎疏 簷檐 祇只 鴈雁 遶绕 鬰郁 髪发 頼赖 慙惭 鶑莺 徧遍 浄净 谿溪 粧妆 劒剑 鬭斗 媿愧 僊仙 蘂蕊 臯皋 髙高 "
+    "馀余 "
+    "隠隐 疎疏 簷檐 祇只 鴈雁 遶绕 鬰郁 髪发 頼赖 慙惭 鶑莺 徧遍 浄净 谿溪 粧妆 劒剑 鬭斗 媿愧 僊仙 蘂蕊 臯皋 髙高 "
     "猨猿 珮佩 巵卮 鬬斗 鼇鳌 賸剩 煖暖 嬾懒 櫂棹 馿驴 牋笺 罇樽 歛敛 妬妒 覩睹 隣邻 餠饼 槃盘 寛宽 隄堤 懽欢 閙闹 "
     "俛俯 臞癯 鉏锄 鲙脍 椀碗 彊强 懃勤 慇殷 祐佑 𬬻炉 褭袅 斾旆 筯箸 鳯凤 怱匆 檝楫 峩峨 堦阶 袴裤 拏拿 缾瓶 斲斫 "
     "畧略 虀齑 髣仿 髴佛 毬球 撚捻 穉稚 踈疏 秪只 遯遁 燄焰 潄漱 珪圭 犂犁 幷并 筿筱 鏁锁 廻回 飜翻 麤粗 羃幂 悮误 "

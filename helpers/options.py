@@ -33,7 +33,6 @@ class PoemOptions:
     acrostic: str = ""  # the characters that the lines begin with
     way: str = "keywords"  # the pipeline's, see WAYS; a writer by itself knows only its keywords
     no_repeat: bool = field(default=True, repr=False)  # no character twice in a poem, except directly (悠悠)
-    keyword_bonus: float = field(default=5.0, repr=False)  # nats; chosen on keywords that no figure is measured on
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:

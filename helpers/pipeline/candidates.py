@@ -14,7 +14,7 @@ import numpy as np
 from helpers.keywords import LineIndex
 from helpers.options import PoemOptions
 from helpers.poems import Drafts, Poem, PoemWriter
-from helpers.verse import Line, in_tonal_order, repeated_characters
+from helpers.verse import Line, enforced, read_tones, repeated_characters
 
 COPIES = 4  # keep 1 in 4 drafts and copy each 4 times
 Plans = Sequence[Sequence[str]]
@@ -66,5 +66,6 @@ def guided(
 def can_open(line: Line, line_length: int, unknown: set[str]) -> bool:
     """Can a poem begin with the line: by its length, its tones, no character twice and none of the `unknown` ones?"""
     text = line.text
-    tonal = any(in_tonal_order([text], first) for first in "平仄")
+    (read,) = read_tones([text], enforced())
+    tonal = read.licence is not None and not read.tail
     return len(text) == line_length and tonal and not repeated_characters([text]) and not unknown & set(text)

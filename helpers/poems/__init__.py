@@ -19,7 +19,15 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "corpus": ["Quatrain", "is_quatrain", "read_ccpc", "read_chinese_poetry", "read_fragments", "read_split", "write_ccpc"],
+        "corpus": [
+            "Quatrain",
+            "is_quatrain",
+            "read_ccpc",
+            "read_chinese_poetry",
+            "read_fragments",
+            "read_split",
+            "write_ccpc",
+        ],
         "words": [
             "count_words",
             "cut_some",

@@ -1,6 +1,7 @@
 """Poem corpora: THU-CCPC (json lines, Guo et al. 2019) and chinese-poetry (a folder of json files, traditional).
 
-Both become `Quatrain`s in simplified characters and their usual forms (`helpers.characters`), and both can be kept as CCPC's json lines, split by split.
+Both become `Quatrain`s in simplified characters and their usual forms (`helpers.characters`), and both can be kept as
+CCPC's json lines, split by split.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -19,6 +19,7 @@ class Drafts:
     line_length: int  # characters
     log_likelihoods: torch.Tensor  # (B,) sums over the tokens that were written, none of an opening's
     tokens: torch.Tensor  # (B,) how many these were
+    refused: list[dict[str, str]]  # keyword -> why the rules let it go
 
     @classmethod
     def begin(cls, keywords: list[tuple[str, ...]], line_length: int, openings: Sequence[str] | None = None) -> Drafts:
@@ -31,7 +32,8 @@ class Drafts:
             raise ValueError(f"an opening of a poem of this form has {line_length} characters")
         else:
             lines = [(line,) for line in openings]
-        return cls(keywords, lines, line_length, torch.zeros(len(keywords)), torch.zeros(len(keywords)))
+        size = len(keywords)
+        return cls(keywords, lines, line_length, torch.zeros(size), torch.zeros(size), [{}] * size)
 
     @property
     def written(self) -> int:
@@ -43,16 +45,40 @@ class Drafts:
         rows = zip(self.keywords, self.lines, strict=True)
         return [source_text(words, lines, self.line_length) for words, lines in rows]
 
-    def with_lines(self, lines: Sequence[str], log_likelihoods: torch.Tensor, tokens: torch.Tensor) -> Drafts:
-        """One line longer; `log_likelihoods` and `tokens` (B,) are those of the new lines."""
-        longer = [(*poem, line) for poem, line in zip(self.lines, lines, strict=True)]
-        return Drafts(self.keywords, longer, self.line_length, self.log_likelihoods + log_likelihoods, self.tokens + tokens)
+    def with_lines(
+        self,
+        lines: Sequence[str],
+        log_likelihoods: torch.Tensor,
+        tokens: torch.Tensor,
+        reasons: Sequence[str | None] | None = None,
+    ) -> Drafts:
+        """One line longer; `log_likelihoods` and `tokens` (B,) are those of the new lines.
+
+        `reasons`: for each draft why the keyword of its new line was let go, or None.
+        """
+        number = self.written
+        return replace(
+            self,
+            lines=[(*poem, line) for poem, line in zip(self.lines, lines, strict=True)],
+            log_likelihoods=self.log_likelihoods + log_likelihoods,
+            tokens=self.tokens + tokens,
+            refused=[
+                {**old, words[number]: reason} if reason else old
+                for old, words, reason in zip(self.refused, self.keywords, reasons or [None] * len(lines), strict=True)
+            ],
+        )
 
     def rows(self, numbers: Sequence[int]) -> Drafts:
         """The drafts with these row numbers, any of them any number of times."""
-        keywords, lines = [self.keywords[i] for i in numbers], [self.lines[i] for i in numbers]
         chosen = torch.as_tensor(numbers)
-        return Drafts(keywords, lines, self.line_length, self.log_likelihoods[chosen], self.tokens[chosen])
+        return replace(
+            self,
+            keywords=[self.keywords[i] for i in numbers],
+            lines=[self.lines[i] for i in numbers],
+            log_likelihoods=self.log_likelihoods[chosen],
+            tokens=self.tokens[chosen],
+            refused=[self.refused[i] for i in numbers],
+        )
 
     def means(self) -> torch.Tensor:
         """Each draft's mean log-probability (nats) of a token: (B,)."""

@@ -6,8 +6,8 @@ and a fine-tuned Langboat/mengzi-t5-base with its SentencePiece vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -27,8 +27,8 @@ from helpers.poems.decoding import Decoding, RowSampling
 from helpers.poems.drafts import Drafts
 from helpers.poems.next_line import (
     EOS,
-    IGNORED,
     HEAD,
+    IGNORED,
     collate,
     encode,
     pad,
@@ -37,15 +37,7 @@ from helpers.poems.next_line import (
     tokenize,
 )
 from helpers.storage import load_pretrained
-from helpers.verse import (
-    AcrosticConstraint,
-    KeywordBonus,
-    KeywordConstraint,
-    Line,
-    ToneConstraint,
-    VerseConstraint,
-    VerseRules,
-)
+from helpers.verse import Line, VerseProcessor, VerseRules
 
 PAD, UNK = "<pad>", "<unk>"
 
@@ -57,6 +49,7 @@ class Poem:
     lines: tuple[str, str, str, str]
     keywords: tuple[str, ...]
     log_likelihood: float  # nats
+    refused: Mapping[str, str] = field(default_factory=dict)  # keyword -> why the rules let it go
     opening: Line | None = None  # the poet's, if line 1 is one
 
     def __str__(self) -> str:
@@ -129,7 +122,7 @@ class PoemWriter:
         Args:
             keyword_sets: at least one word each.
             options: all but `way`. The lines are always of the form's length; the other rules give way where nothing
-                else is left, see `VerseConstraint`, `ToneConstraint`, `KeywordBonus` and `KeywordConstraint`.
+                else is left, see `VerseProcessor`.
             decoding: options of `generate`, as in `STRATEGIES`. Without it `RowSampling` draws, and a keyword set gets
                 the same poems from the same seed in any batch.
             openings: a first line for each of the B poems, to be continued.
@@ -142,40 +135,39 @@ class PoemWriter:
         """
         if not keyword_sets or not all(any(word.strip() for word in keywords) for keywords in keyword_sets):
             raise ValueError("at least one keyword is needed to write a poem")
-        heads = [AcrosticConstraint(self.tokenizer, char) for char in options.acrostic]
         rows = [tuple(keywords) for keywords in keyword_sets for _ in range(options.n)]  # B
         drafts = Drafts.begin(rows, options.line_length, openings)
         torch.manual_seed(options.seed)  # for a `decoding` that draws from there
         sampling = RowSampling(keyword_sets, options.n, options.seed)
         for number in range(drafts.written, 4):
-            processors = LogitsProcessorList(self._processors(drafts, options) + heads[number : number + 1])
-            lines = self._next_lines(
-                drafts.sources(), options.line_length, processors, decoding or sampling.of_line(number)
-            )
-            drafts = drafts.with_lines(*lines)
+            rules = self._rules(drafts, options)
+            lines = self._next_lines(drafts.sources(), options.line_length, rules, decoding or sampling.of_line(number))
+            drafts = drafts.with_lines(*lines, rules.refused)
             if select and number < 3:
                 drafts = drafts.rows(select(drafts))
-        written = [Poem(*row) for row in zip(drafts.lines, drafts.keywords, drafts.means().tolist(), strict=True)]
+        means = drafts.means().tolist()
+        written = [Poem(*row) for row in zip(drafts.lines, drafts.keywords, means, drafts.refused, strict=True)]
         return [written[i : i + options.n] for i in range(0, len(written), options.n)]
 
-    def _processors(self, drafts: Drafts, options: PoemOptions) -> list[LogitsProcessor]:
-        """The rules of the next line; the wish for keywords comes first, so that the rules have the last word."""
-        rows, poems, number = drafts.keywords, drafts.lines, drafts.written
-        rules = VerseRules(options.line_length, options.rhyme, options.no_repeat, options.tone)
-        wanted = [keywords[number : number + 1] for keywords in rows] if options.keyword_per_line else rows
-        processors: list[LogitsProcessor] = []
-        if options.keyword_bonus:
-            processors.append(KeywordBonus(self.tokenizer, wanted, poems, rules, options.keyword_bonus))
-        processors.append(VerseConstraint(self.tokenizer, rules.line_length, poems, rules.rhyme, rules.no_repeat))
-        if rules.tone:
-            processors.append(ToneConstraint(self.tokenizer, rules.line_length, poems))
+    def _rules(self, drafts: Drafts, options: PoemOptions) -> VerseProcessor:
+        """The rules of the next line, with its keyword and its first character."""
+        number = drafts.written
+        words = later = None
         if options.keyword_per_line:
-            own, later = [next(iter(words), None) for words in wanted], [words[number + 1 : 4] for words in rows]
-            processors.append(KeywordConstraint(self.tokenizer, own, later, poems, rules))
-        return processors
+            words = [next(iter(row[number : number + 1]), None) for row in drafts.keywords]
+            later = [row[number + 1 : 4] for row in drafts.keywords]
+        return VerseProcessor(
+            self.tokenizer,
+            VerseRules(options.line_length, options.rhyme, options.no_repeat, options.tone),
+            drafts.lines,
+            words,
+            later,
+            head=options.acrostic[number : number + 1],
+            later_heads=options.acrostic[number + 1 :],
+        )
 
     def _next_lines(
-        self, sources: Sequence[str], length: int, processors: LogitsProcessorList, decoding: Decoding
+        self, sources: Sequence[str], length: int, rules: LogitsProcessor, decoding: Decoding
     ) -> tuple[list[str], torch.Tensor, torch.Tensor]:
         """B lines, their log-likelihoods (B,) before any processor had its say, and how many tokens they have (B,)."""
         pad_token_id = self.tokenizer.pad_token_id
@@ -187,7 +179,7 @@ class PoemWriter:
             # transformers 5 gives a T5's cache as many layers as the encoder has, and ours has fewer: this one grows
             past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
             max_new_tokens=length + 2,  # the characters, EOS, and the bare ▁ that SentencePiece may begin with
-            logits_processor=processors,
+            logits_processor=LogitsProcessorList([rules]),
             return_dict_in_generate=True,
             output_logits=True,  # the model's own: nothing is computed a second time to score a poem
             **decoding,

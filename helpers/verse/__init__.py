@@ -1,16 +1,15 @@
 """The rules of the quatrain (绝句): judged in finished poems, enforced while a line is written.
 
-Knows neither pictures nor any one model: every constraint works with any tokenizer.
+Knows neither pictures nor any one model: the processor works with any tokenizer.
 
 Read in this order:
-    rhymes: tones and rhyme groups of a character (平水韵).
-    check: a poem judged: form, rhyme, order of tones, repeated characters.
-    rules: the same for a line that is still being written, asked for whole words.
+    rhymes: the rhyme groups of a character (平水韵), from a package.
+    readings: how a character is usually read, by two books: one that is enforced, one that is reported.
+    patterns: the order of level and oblique tones in a line, each rule once.
+    check: a poem judged: form, rhyme, order of tones, tails, repetition, caesura.
+    rules: the switches.
     vocabulary: a tokenizer's tokens as verse sees them.
-    constraint: exact length, rhyme, no character twice.
-    tone_constraint: the order of level and oblique tones (平仄).
-    keyword_bonus: a nudge towards the keywords.
-    keyword_constraint: a word that a line must hold, a character that it must begin with.
+    processor: which tokens may come next, for a whole batch.
 """
 
 import lazy_loader
@@ -18,22 +17,36 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "rhymes": ["level_groups", "level_rhymes", "tones", "usual_readings"],
+        "rhymes": ["Reading", "level_groups", "level_rhymes", "tones", "usual_readings"],
+        "readings": ["LEVEL", "OBLIQUE", "Readings", "enforced", "reported"],
+        "patterns": [
+            "LONELY_LEVEL",
+            "RESCUED",
+            "SWAPPED",
+            "THREE_LEVEL",
+            "licence",
+            "neighbours",
+            "patterns_to_write",
+            "rescues",
+            "tail_fault",
+            "tone_at",
+            "word_starts",
+        ],
         "check": [
             "ANY",
+            "FAULTS",
             "Line",
             "check_poem",
             "doubled_characters",
-            "in_tonal_order",
+            "misplaced_words",
+            "read_tones",
             "repeated_characters",
-            "tone_at",
+            "rhyme_of",
             "tone_pattern",
         ],
-        "rules": ["VerseRules", "may_end"],
-        "vocabulary": ["spell", "tokens_begun"],
-        "constraint": ["VerseConstraint"],
-        "tone_constraint": ["ToneConstraint"],
-        "keyword_bonus": ["CONTINUE", "KeywordBonus"],
-        "keyword_constraint": ["AcrosticConstraint", "KeywordConstraint"],
+        "doublings": ["DOUBLINGS"],
+        "rules": ["VerseRules"],
+        "vocabulary": ["continuations", "verse_vocabulary"],
+        "processor": ["MIN_RHYMES", "NO_PLACE", "REPEATED", "UNKNOWN", "VerseProcessor"],
     },
 )

@@ -1,7 +1,7 @@
 """Judging a quatrain (绝句): form, rhyme, order of tones, tails, repetition, the places of its words.
 
-A poem is a sequence of four strings; nothing here needs torch. The rules are those of `helpers.verse.patterns`; by which
-book the characters are read is the caller's choice (`helpers.verse.readings`).
+A poem is a sequence of four strings; nothing here needs torch. The rules are those of `helpers.verse.patterns`; by
+which book the characters are read is the caller's choice (`helpers.verse.readings`).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Line(NamedTuple):
 
 
 ANY = "？"  # a place at which any character may stand
-FAULTS = ("form", "rhyme", "first_line", "third_line", "order", "tails", "repeats", "doubling", "caesura")
+FAULTS = ("form", "rhyme", "first_line", "third_line", "order", "tails", "doubling", "caesura")
 
 
 class LineTones(NamedTuple):
-    """One way to read a line: its pattern, the licence that puts it in order (None: it is not), its fault at the end."""
+    """One way to read a line: its pattern, the licence that puts it in order (None: nothing does), the end's fault."""
 
     pattern: str
     licence: str | None
@@ -100,11 +100,15 @@ def rhyme_of(poem: Poem, readings: Readings) -> tuple[str, str | None]:
 
 def first_line_fits(poem: Poem, readings: Readings) -> bool:
     """True if line 1 ends oblique, or rhymes with line 2, in a neighbouring group at least (邻韵)."""
-    end = poem[0][-1:]
-    if OBLIQUE in readings.line_tones(poem[0])[-1]:
+    if ends_oblique(poem[0], readings):
         return True
-    near = {group for own in readings.groups(end, LEVEL) for group in neighbours(own)}
-    return bool(near & readings.groups(poem[1][-1:], LEVEL))
+    first, second = (readings.groups(line[-1:], LEVEL) for line in poem[:2])
+    return bool({near for group in first for near in neighbours(group)} & second)
+
+
+def ends_oblique(line: str, readings: Readings) -> bool:
+    """True if a line may be read so that it ends in an oblique tone."""
+    return OBLIQUE in readings.line_tones(line)[-1]
 
 
 def misplaced_words(poem: Poem, words: Sequence[str]) -> list[str]:
@@ -137,6 +141,7 @@ def check_poem(poem: Poem, words: Sequence[str] = (), readings: Readings | None 
     form = form if all(is_han(char) for line in poem for char in line) else None
     kind, group = rhyme_of(poem, readings) if len(poem) == 4 else ("none", None)
     read = read_tones(poem, readings) if form else []
+    old = kind == "oblique"  # verse of an older kind, in which lines 1 and 3 may end as they like
     placed = [word for word in words if any(word in line for line in poem)]
     report = {
         "form": form,
@@ -144,8 +149,8 @@ def check_poem(poem: Poem, words: Sequence[str] = (), readings: Readings | None 
         "rhyme": kind == "level",
         "rhyme_kind": kind,
         "rhyme_group": group,
-        "first_line": form is not None and first_line_fits(poem, readings),
-        "third_line": form is not None and OBLIQUE in readings.line_tones(poem[2])[-1],
+        "first_line": form is not None and (old or first_line_fits(poem, readings)),
+        "third_line": form is not None and (old or ends_oblique(poem[2], readings)),
         "tones": [tone_pattern(line, readings) for line in poem],
         "tonal": bool(read) and all(line.licence is not None for line in read),
         "licences": [line.licence or "" for line in read],
@@ -168,7 +173,6 @@ def _faults(report: dict) -> list[str]:
         "third_line": report["third_line"],
         "order": report["tonal"],
         "tails": not any(report["tails"]),
-        "repeats": not report["repeats"],
         "doubling": len(doubled) < 2 and DOUBLINGS.issuperset(doubled),
         "caesura": not report["caesura"],
     }

@@ -1,8 +1,8 @@
 """The order of level and oblique tones (平仄) in one line, each rule defined once, for writing and for judging.
 
-After 王力《诗词格律》, chapter 2. A pattern is a line's tones as a string, "平平仄仄仄平平". The tone of character 2 of line
-1, `first`, settles those of all even places of the poem: characters 2, 4, 6 alternate, couplets oppose each other (对),
-the second takes up the first (粘).
+After 王力《诗词格律》, chapter 2. A pattern is a line's tones as a string, "平平仄仄仄平平". The tone of character 2 of
+line 1, `first`, settles those of all even places of the poem: characters 2, 4, 6 alternate, couplets oppose each other
+(对), the second takes up the first (粘).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ RESCUED = "拗救"  # an oblique tone in place of the last even level one, made 
 THREE_LEVEL = "三平尾"
 LONELY_LEVEL = "孤平"
 NEIGHBOURS = (
-    "一东 二冬", "三江 七阳", "四支 五微 八齐", "六鱼 七虞", "九佳 十灰", "十一真 十二文 十三元", "十三元 十四寒 十五删 一先",
-    "二萧 三肴 四豪", "九佳 六麻", "八庚 九青 十蒸", "十三覃 十四盐 十五咸",
+    "一东 二冬", "三江 七阳", "四支 五微 八齐", "六鱼 七虞", "九佳 十灰", "九佳 六麻", "二萧 三肴 四豪",
+    "十一真 十二文 十三元", "十三元 十四寒 十五删 一先", "八庚 九青 十蒸", "十三覃 十四盐 十五咸",
 )  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def tone_at(first: str, line: int, place: int) -> str:
 
 
 def licence(pattern: str, first: str, line: int) -> str | None:
-    """"" if the even places are in order, the name of the licence that excuses them, or None if nothing does.
+    """Empty if the even places are in order, else the name of the licence that excuses them, None if nothing does.
 
     A `RESCUED` line is in order only beside a next line that rescues it (`rescues`).
     """

@@ -58,6 +58,10 @@ USUALLY_OBLIQUE = (
     "不与更几梦只正共且汉便令要句浪卷燕那种暗折了比厌渐并任纵盛罢恶禁泛堕累号占祖戏母献怨宦县稍顷氏谩丽反委振汗庆澹涨扇叟浸"
     "宛咽障患暝榜湛颇扁"
 )
+# Those that poets use either way.
+EITHER_WAY = "看过望忘叹听醒教论重兴为胜和供漫傍翰治料探污丧操降旋骑凝"
+# A reading that the package's table lacks: 鬓毛衰 rhymes with 来.
+MORE = {"衰": Reading(LEVEL, "十灰")}
 # Where the other reading, or one of the two, is meant.
 IN_WORDS = """
 更平 三更 五更 一更 二更 四更 残更 深更 寒更 初更 更漏 更鼓 更阑 更筹 更深 更长 更点
@@ -69,7 +73,8 @@ IN_WORDS = """
 荷仄 负荷 荷锄 荷戈 荷蓑
 分仄 名分 缘分 职分 本分 分外
 难仄 患难 灾难 避难 危难 国难 多难 急难
-重平 重重 九重 万重 千重 几重 数重 一重 两重 重阳 重来 重到 重游 重寻 重逢 重见 重门 重城 重楼 重山 重帘 重开 重回 重九 重叠
+重平 重重 九重 万重 千重 几重 数重 一重 两重 重阳 重来 重到 重游 重寻 重逢 重见
+重平 重门 重城 重楼 重山 重帘 重开 重回 重九 重叠
 重仄 珍重 轻重 厚重 贵重 尊重 郑重 持重
 兴仄 乘兴 兴尽 诗兴 幽兴 逸兴 清兴 野兴 酒兴 有兴 无兴 余兴 高兴 发兴 兴来 春兴 秋兴 归兴 尽兴 寄兴 雅兴
 兴平 兴亡 兴废 中兴 晨兴 夜兴
@@ -123,10 +128,14 @@ def enforced() -> Readings:
     only = dict.fromkeys(USUALLY_LEVEL, LEVEL) | dict.fromkeys(USUALLY_OBLIQUE, OBLIQUE)
     table = {}
     for char, readings in rhyme_table().items():
-        usual = usual_readings(char)
+        usual = readings if char in EITHER_WAY else usual_readings(char) or readings
         if tone := only.get(char):
             usual = {r for r in usual if r.tone == tone} or {r for r in readings if r.tone == tone}
-        table[char] = frozenset(usual or readings)
+        if any(r.tone == OBLIQUE for r in usual):  # rising or departing (去声): one tone to us, two groups of rhyme
+            usual = {*usual, *(r for r in readings if r.tone == OBLIQUE)}
+        table[char] = frozenset(usual)
+    for char, reading in MORE.items():
+        table[char] |= {reading}
     return Readings(table, _contexts())
 
 

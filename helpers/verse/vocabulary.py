@@ -1,4 +1,4 @@
-"""A tokenizer's tokens as verse sees them: tables of lengths, characters, rhymes, computed once."""
+"""A tokenizer's tokens as verse sees them: their characters, tones, rhymes, computed once."""
 
 from __future__ import annotations
 
@@ -11,55 +11,84 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from helpers.characters import is_han
+from helpers.characters import is_han, usual_forms
 from helpers.verse.check import repeated_characters
-from helpers.verse.rhymes import tones, usual_readings
+from helpers.verse.doublings import DOUBLINGS
+from helpers.verse.readings import LEVEL, OBLIQUE, Readings, enforced
+
+LOST = "囗"  # stands in old editions for a character that cannot be read any more
 
 
 class VerseVocabulary(NamedTuple):
-    """A tokenizer's V tokens as verse sees them; its C Han characters are numbered from 1, 0 means none."""
+    """A tokenizer's V tokens as verse sees them; its C characters are numbered from 1, 0 means none.
+
+    Variants of a character (櫂, 棹) share a number.
+    """
 
     texts: tuple[str, ...]  # each token's, without SentencePiece's word mark; "" for a token that is no verse
     number: dict[str, int]  # character -> 1 ... C
-    groups: dict[str, int]  # level group -> row of `level`
+    groups: dict[str, int]  # level group -> row of `rhymes`
     length: Tensor  # (V,) characters in a token; 0 for one that is no verse: special, punctuation, Latin
     chars: Tensor  # (V, M) their numbers, padded with 0
     blank: Tensor  # (V,) the bare word mark "▁", with which SentencePiece opens a text
     restless: Tensor  # (V,) tokens that repeat a character by themselves
-    level: Tensor  # (G, V) tokens whose last character usually rhymes in this group
-    oblique: Tensor  # (V,) tokens whose last character is never level
-    starts: Tensor  # (2C + 3,) tokens[starts[k] : starts[k + 1]] are those that contain character k,
-    tokens: Tensor  # (N,) or, for k = C + 1 + c, those that contain c behind their first character
+    can_be: Tensor  # (C + 1, 2) whether a character can be level, can be oblique; row 0 can be both
+    rhymes: Tensor  # (G, C + 1) characters that rhyme in a level group
+    may_double: Tensor  # (C + 1,) characters that poets say twice running
+    pairs: Tensor  # (N, 2) characters beside each other in which another reading is meant,
+    pair_tones: Tensor  # (N, 2, 2) and what these can be then: level, oblique
+    single: Tensor  # (C + 1,) the token that is this character alone, or -1
 
 
 @lru_cache(maxsize=4)
-def verse_vocabulary(tokenizer: PreTrainedTokenizerBase, size: int) -> VerseVocabulary:
-    """The first `size` tokens of a tokenizer; computed once for each."""
-    pieces = tokenizer.convert_ids_to_tokens(range(size))
+def verse_vocabulary(tokenizer: PreTrainedTokenizerBase) -> VerseVocabulary:
+    """All tokens of a tokenizer; computed once for each."""
+    readings = enforced()
+    pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     special = set(tokenizer.all_special_tokens)
     texts = ["" if piece is None or piece in special else piece.removeprefix("▁") for piece in pieces]
-    texts = [text if all(map(is_han, text)) else "" for text in texts]
-    number = {char: i for i, char in enumerate(sorted(set("".join(texts))), 1)}
-    inner = len(number) + 1
-    numbers = [[number[char] for char in text] for text in texts]
-    contain = {(n, token) for token, row in enumerate(numbers) for n in row}
-    contain |= {(inner + n, token) for token, row in enumerate(numbers) for n in row[1:]}
-    pairs = torch.tensor(sorted(contain), dtype=torch.long).reshape(-1, 2)
-    usual = [{group for tone, group in usual_readings(text[-1:]) if tone == "平"} for text in texts]
-    groups = {group: row for row, group in enumerate(sorted(set().union(*usual)))}
+    texts = [text if all(map(is_han, text)) and LOST not in text else "" for text in texts]
+    usual = {char: usual_forms(char) for char in sorted(set("".join(texts)))}
+    rank = {char: i for i, char in enumerate(sorted(set(usual.values())), 1)}
+    number = {char: rank[form] for char, form in usual.items()}
+    size = len(rank) + 1
+    groups = sorted(set().union(*(readings.groups(char, LEVEL) for char in rank)))
+    rhymes = torch.zeros(len(groups), size, dtype=torch.bool)
+    can_be = torch.ones(size, 2, dtype=torch.bool)
+    single = torch.full((size,), -1)
+    for char, i in rank.items():
+        rhymes[[groups.index(group) for group in readings.groups(char, LEVEL)], i] = True
+        can_be[i] = _possible(readings.tones(char))
+    for token, text in enumerate(texts):
+        if len(text) == 1:
+            single[number[text]] = token
+    known = [word for word in readings.contexts if set(word) <= set(number)]
+    pair_tones = [_pair_possible(word, readings) for word in known]
     return VerseVocabulary(
         texts=tuple(texts),
         number=number,
-        groups=groups,
+        groups={group: row for row, group in enumerate(groups)},
         length=torch.tensor([len(text) for text in texts]),
-        chars=padded(numbers),
+        chars=padded([[number[char] for char in text] for text in texts]),
         blank=torch.tensor([piece == "▁" for piece in pieces]),
         restless=torch.tensor([bool(repeated_characters([text])) for text in texts]),
-        level=torch.tensor([[group in own for own in usual] for group in groups] or [[False] * size]),
-        oblique=torch.tensor([tones(text[-1:]) == {"仄"} for text in texts]),
-        starts=torch.bincount(pairs[:, 0] + 1, minlength=2 * inner + 1).cumsum(0),
-        tokens=pairs[:, 1].contiguous(),
+        can_be=can_be,
+        rhymes=rhymes,
+        may_double=torch.tensor([False, *(char in DOUBLINGS for char in rank)]),
+        pairs=torch.tensor([[number[char] for char in word] for word in known], dtype=torch.long).reshape(-1, 2),
+        pair_tones=torch.stack(pair_tones) if known else torch.zeros(0, 2, 2, dtype=torch.bool),
+        single=single,
     )
+
+
+def _possible(tones: frozenset[str]) -> Tensor:
+    """(2,) can be level, can be oblique."""
+    return torch.tensor([LEVEL in tones, OBLIQUE in tones])
+
+
+def _pair_possible(word: str, readings: Readings) -> Tensor:
+    """(2, 2) for each of the two characters."""
+    return torch.stack([_possible(tones) for tones in readings.line_tones(word)])
 
 
 def padded(rows: Sequence[Sequence[int]]) -> Tensor:
@@ -67,14 +96,19 @@ def padded(rows: Sequence[Sequence[int]]) -> Tensor:
     return torch.tensor(list(zip_longest(*rows, fillvalue=0)), dtype=torch.long).reshape(-1, len(rows)).T
 
 
-@lru_cache(maxsize=65536)
-def spell(tokenizer: PreTrainedTokenizerBase, word: str) -> tuple[int, ...]:
-    """The tokens of a word, without SentencePiece's bare ▁; none for a word that verse cannot hold."""
-    texts = verse_vocabulary(tokenizer, len(tokenizer)).texts
-    ids = tuple(i for i in tokenizer(word, add_special_tokens=False)["input_ids"] if texts[i])
-    return ids if "".join(texts[i] for i in ids) == word else ()
+@lru_cache(maxsize=4096)
+def continuations(tokenizer: PreTrainedTokenizerBase, word: str) -> tuple[tuple[int, ...], ...]:
+    """For each number of characters of a word that stand: the tokens that go on with it.
 
-
-def tokens_begun(ids: Sequence[int], spelling: Sequence[int]) -> int:
-    """The number of tokens of a word, not all of them, that stand at the end of a line."""
-    return next((n for n in range(len(spelling) - 1, 0, -1) if tuple(ids[-n:]) == tuple(spelling[:n])), 0)
+    Empty for a word that the tokens cannot spell to its end.
+    """
+    texts = verse_vocabulary(tokenizer).texts
+    rests = [word[begun:] for begun in range(len(word))]
+    tokens = {text: token for token, text in enumerate(texts) if text and text in word}
+    found = [tuple(i for text, i in tokens.items() if rest.startswith(text)) for rest in rests]
+    spelt = {len(word)}
+    for begun in reversed(range(len(word))):  # from where can its end be reached?
+        found[begun] = tuple(i for i in found[begun] if begun + len(texts[i]) in spelt)
+        if found[begun]:
+            spelt.add(begun)
+    return tuple(found) if 0 in spelt else ()
