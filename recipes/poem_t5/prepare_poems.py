@@ -27,6 +27,7 @@ from helpers.poems import (
     read_ccpc,
     read_chinese_poetry,
     read_fragments,
+    read_split,
     split_poems,
     without_variants,
     without_variants_of,
@@ -34,7 +35,7 @@ from helpers.poems import (
 )
 
 MIN_COUNT = 3  # rarer characters have no place in the vocabulary; poems that use them are left out
-HELD_OUT = {"test": 1000, "valid": 1000}
+HELD_OUT = ("test", "valid")
 SAMPLE = {"train": 8000, "valid": 500, "test": 500}
 
 
@@ -64,6 +65,17 @@ def brush_has(char: str) -> bool:
         return False
 
 
+def hold_out(poems: Sequence[Quatrain], shipped: Path, split: str) -> tuple[list[Quatrain], list[Quatrain]]:
+    """(training poems, held-out poems): those that are shipped already, or new ones.
+
+    A model that goes on from an earlier one must not be measured on what that one learnt.
+    """
+    if not list(shipped.glob(f"*_{split}.json")):
+        return split_poems(poems, SAMPLE[split])
+    kept = [replace(poem, keywords=()) for poem in read_split(shipped, split)]
+    return without_variants_of(poems, kept), kept
+
+
 def sample(poems: Sequence[Quatrain], size: int, counts: Counter[str], seed: int = 0) -> list[Quatrain]:
     """`size` poems, with words of their own as keywords: CCPC comes with keywords, this corpus does not."""
     rng = random.Random(seed)
@@ -80,8 +92,8 @@ def main() -> None:
     args = parser.parse_args()
 
     splits: dict[str, list[Quatrain]] = {"train": prepare(args.corpus, args.exclude)}
-    for name, size in HELD_OUT.items():
-        splits["train"], splits[name] = split_poems(splits["train"], size)
+    for name in HELD_OUT:
+        splits["train"], splits[name] = hold_out(splits["train"], args.sample, name)
     characters = vocabulary(splits["train"])
     held_out = [*splits["test"], *splits["valid"], *(poem for path in args.exclude for poem in read_ccpc(path))]
     fragments = [

@@ -13,9 +13,7 @@ import argparse
 import json
 import random
 import time
-from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +22,6 @@ from transformers import PreTrainedTokenizerBase, T5Config, T5ForConditionalGene
 
 from helpers.poems import (
     FRAGMENT,
-    HEAD,
     QUATRAIN,
     PoemWriter,
     Quatrain,
@@ -38,12 +35,13 @@ from helpers.poems import (
     segment,
     source_text,
     target_text,
-    told_keywords,
     tokenize,
+    told_keywords,
 )
 from recipes.checkpoint import train
 from recipes.poem_t5.prepare_poems import vocabulary
 
+SIZES = T5Config(d_model=288, d_kv=32, num_heads=9, d_ff=1152)
 LOG = "training.json"  # written last
 ANY_NUMBER = 0.3  # the share of sources that tell any number of a poem's words, all of them at times: copying pays
 UNREAD = 0.06  # the share of sources without the lines so far: how likely a line is by itself, for comparison
@@ -63,6 +61,7 @@ class Lessons:
     def __init__(self, quatrains: Sequence[Quatrain], fragments: Sequence[Quatrain], size: int, seed: int) -> None:
         self.counts = count_words(quatrains)
         self.size, self.seed = size, seed
+        self._kept: tuple[int, list[Batch]] = -1, []
         self.pools = [
             (kind, [poem for poem in poems if len(poem.lines[0]) == length])
             for kind, poems in [*[(QUATRAIN, quatrains)] * QUATRAIN_PASSES, (FRAGMENT, fragments)]
@@ -73,8 +72,13 @@ class Lessons:
         """Batches in a pass."""
         return sum(len(poems) // self.size for _, poems in self.pools)
 
-    @lru_cache(maxsize=1)
     def _pass(self, number: int) -> list[Batch]:
+        """The batches of a pass in their order; kept until another one is asked for."""
+        if self._kept[0] != number:
+            self._kept = number, self._shuffled(number)
+        return self._kept[1]
+
+    def _shuffled(self, number: int) -> list[Batch]:
         rng, batches = random.Random(f"{self.seed} pass {number}"), []
         for kind, poems in self.pools:
             poems = rng.sample(poems, len(poems))
@@ -128,16 +132,47 @@ def prepare_to_copy(model: T5ForConditionalGeneration) -> None:
         torch.nn.init.eye_(attention.o.weight).mul_(2.0 if i >= half else 0.6)
 
 
-def new_model(tokenizer: PreTrainedTokenizerBase, width: int, layers: tuple[int, int]) -> T5ForConditionalGeneration:
-    """A T5 of `layers` (encoder, decoder) that is prepared to copy."""
+def new_model(
+    tokenizer: PreTrainedTokenizerBase, sizes: T5Config, layers: tuple[int, int]
+) -> T5ForConditionalGeneration:
+    """A T5 of the given widths and `layers` (encoder, decoder) that is prepared to copy."""
     config = T5Config(
-        vocab_size=len(tokenizer), d_model=width, d_kv=64, num_heads=width // 64, d_ff=4 * width,
+        vocab_size=len(tokenizer), d_model=sizes.d_model, d_kv=sizes.d_kv, num_heads=sizes.num_heads, d_ff=sizes.d_ff,
         num_layers=layers[0], num_decoder_layers=layers[1], dropout_rate=0.0,
         decoder_start_token_id=tokenizer.pad_token_id, pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
     model = T5ForConditionalGeneration(config)
     prepare_to_copy(model)
+    return model
+
+
+@torch.no_grad()
+def grown(
+    earlier: PoemWriter, tokenizer: PreTrainedTokenizerBase, layers: tuple[int, int]
+) -> T5ForConditionalGeneration:
+    """An earlier model with the characters of another vocabulary, and with more `layers` (encoder, decoder).
+
+    The new layers are the last ones and add nothing yet: their outputs begin at zero.
+    """
+    model = new_model(tokenizer, earlier.model.config, layers)
+    old = earlier.model.state_dict()
+    ids, theirs = tokenizer.get_vocab(), earlier.tokenizer.get_vocab()
+    shared = model.shared.weight.clone()
+    for token, number in ids.items():
+        if token in theirs:
+            shared[number] = old["shared.weight"][theirs[token]]
+    state = {name: tensor for name, tensor in old.items() if tensor.shape == model.state_dict()[name].shape}
+    model.load_state_dict(state, strict=False)
+    model.shared.weight.copy_(shared)
+    for stack, first in (
+        (model.encoder, len(earlier.model.encoder.block)),
+        (model.decoder, len(earlier.model.decoder.block)),
+    ):
+        for block in stack.block[first:]:
+            for layer in block.layer[:-1]:
+                (layer.SelfAttention if hasattr(layer, "SelfAttention") else layer.EncDecAttention).o.weight.zero_()
+            block.layer[-1].DenseReluDense.wo.weight.zero_()
     return model
 
 
@@ -156,9 +191,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=15_000)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--width", type=int, default=384)
-    parser.add_argument("--layers", type=int, nargs=2, default=(3, 4), metavar=("ENCODER", "DECODER"))
-    parser.add_argument("--start", type=Path, help="a poem model of this size to go on with")
+    parser.add_argument("--layers", type=int, nargs=2, default=(4, 6), metavar=("ENCODER", "DECODER"))
+    parser.add_argument("--start", type=Path, help="a poem model of SIZES to go on with; it may have fewer layers")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if (args.out / LOG).is_file():
@@ -167,12 +201,11 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     quatrains, fragments = read_split(args.poems, "train"), read_ccpc(args.poems / "fragments.json")
     torch.manual_seed(args.seed)
+    tokenizer, layers = character_tokenizer(sorted(vocabulary(quatrains))), tuple(args.layers)
     if args.start:
-        writer = PoemWriter.from_pretrained(args.start)
-        model, tokenizer = writer.model, writer.tokenizer
+        model = grown(PoemWriter.from_pretrained(args.start), tokenizer, layers)
     else:
-        tokenizer = character_tokenizer(sorted(vocabulary(quatrains)))
-        model = new_model(tokenizer, args.width, tuple(args.layers))
+        model = new_model(tokenizer, SIZES, layers)
     model.train()
     model.set_attn_implementation("eager")  # for sequences this short 1.8 times as fast a step as sdpa, on a CPU
     lessons = Lessons(quatrains, fragments, args.batch_size, args.seed)

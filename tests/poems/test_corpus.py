@@ -1,12 +1,20 @@
-"""poems.corpus: what counts as a quatrain, both corpora read from files made here, and written again."""
+"""poems.corpus: what counts as a quatrain or a fragment, both corpora read from files made here, and written again."""
 
 import json
 
 import pytest
 
 from helpers.config import ASSETS
-from helpers.poems import Quatrain, is_quatrain, read_ccpc, read_chinese_poetry, read_split, write_ccpc
-from tests.samples import AUTUMN, BAIDI, HERON_TOWER
+from helpers.poems import (
+    Quatrain,
+    is_quatrain,
+    read_ccpc,
+    read_chinese_poetry,
+    read_fragments,
+    read_split,
+    write_ccpc,
+)
+from tests.samples import AUTUMN, BAIDI, HERON_TOWER, NIGHT_THOUGHTS, RIVER_SNOW
 
 
 @pytest.mark.parametrize(
@@ -83,6 +91,75 @@ def test_read_chinese_poetry(tmp_path) -> None:
         Quatrain(HERON_TOWER, "登鹳雀楼", "王之涣", dynasty="Tang"),
         Quatrain(("余霞散成绮", "余香入梦来", "欲穷千里目", "更上一层楼"), "余", "甲", dynasty="Tang"),
     ]
+
+
+def test_characters_come_in_their_usual_forms(tmp_path) -> None:
+    """What OpenCC leaves as it is: 櫂, 遶, 簷; in titles too, and in CCPC's keywords."""
+    poem = {"title": "櫂歌", "author": "馀慶", "paragraphs": ["廻風吹短櫂，遶屋種踈篁。", "晩照留簷角，清谿映夕陽。"]}
+    write_json(tmp_path / "poet.song.0.json", [poem])
+    lines = ("回风吹短棹", "绕屋种疏篁", "晚照留檐角", "清溪映夕阳")
+    assert list(read_chinese_poetry(tmp_path)) == [Quatrain(lines, "棹歌", "余庆", dynasty="Song")]
+    row = {"content": "廻风吹短櫂|遶屋种踈篁|晩照留簷角|清谿映夕阳", "keywords": "短櫂 簷角"}
+    (tmp_path / "ccpc.json").write_text(json.dumps(row), encoding="utf-8")
+    assert read_ccpc(tmp_path / "ccpc.json") == [Quatrain(lines, keywords=("短棹", "檐角"))]
+
+
+def test_poems_that_differ_in_variants_alone_are_one(tmp_path) -> None:
+    rows = [{"paragraphs": [f"朝行{path}遠水，暮宿近孤城。欲窮千里目，更上一層樓。"]} for path in "遶繞绕"]
+    write_json(tmp_path / "poet.tang.0.json", rows)
+    assert [poem.lines[0] for poem in read_chinese_poetry(tmp_path)] == ["朝行绕远水"]
+
+
+def test_rows_without_paragraphs_are_passed_over(tmp_path) -> None:
+    """Files of the same names beside the poems have their tones."""
+    heron = {"title": "登鸛雀樓", "paragraphs": ["白日依山盡，黃河入海流。", "欲窮千里目，更上一層樓。"]}
+    eight = {"title": "律", "paragraphs": ["床前明月光，疑是地上霜。舉頭望明月，低頭思故鄉。"] + heron["paragraphs"]}
+    tones = {"title": "登鸛雀樓", "strains": ["仄仄平平仄，平平仄仄平。", "仄平平仄仄，仄仄仄平平。"]}
+    write_json(tmp_path / "json" / "poet.tang.0.json", [tones, heron, eight])
+    write_json(tmp_path / "strains" / "poet.tang.0.json", [tones])
+    assert [poem.lines for poem in read_chinese_poetry(tmp_path)] == [HERON_TOWER]
+    assert [poem.lines for poem in read_fragments(tmp_path)] == [NIGHT_THOUGHTS, HERON_TOWER]
+
+
+def long_poem(*lines: str) -> dict:
+    """As chinese-poetry has it: a couplet a paragraph."""
+    couplets = [f"{one}，{other}。" for one, other in zip(lines[::2], [*lines[1::2], ""], strict=False)]
+    return {"title": "長篇", "author": "丁", "paragraphs": couplets}
+
+
+@pytest.mark.parametrize(
+    ("lines", "fragments"),
+    [
+        (HERON_TOWER, []),  # a quatrain is none
+        ((*HERON_TOWER, *AUTUMN), [HERON_TOWER, AUTUMN]),  # regulated verse
+        ((*HERON_TOWER, *AUTUMN[:2]), [HERON_TOWER]),  # a couplet is left over
+        ((*HERON_TOWER, *AUTUMN, *NIGHT_THOUGHTS[:2]), [HERON_TOWER, AUTUMN]),
+        ((*HERON_TOWER, *AUTUMN, *NIGHT_THOUGHTS), [HERON_TOWER, AUTUMN, NIGHT_THOUGHTS]),
+        ((*HERON_TOWER, AUTUMN[0]), []),  # an odd line: nobody knows where the couplets are
+        ((*HERON_TOWER, *AUTUMN[:3]), []),
+        ((*HERON_TOWER, *BAIDI), [HERON_TOWER, BAIDI]),  # of two lengths, but not within the four
+        ((*HERON_TOWER[:2], *BAIDI[:2], *AUTUMN), [AUTUMN]),
+        ((*HERON_TOWER, *AUTUMN[:3], "清泉石上□"), [HERON_TOWER]),
+        ((*HERON_TOWER, *HERON_TOWER), [HERON_TOWER]),  # a refrain is one fragment
+    ],
+)
+def test_fragments_of_longer_poems(lines, fragments, tmp_path) -> None:
+    write_json(tmp_path / "poet.tang.0.json", [long_poem(*lines)])
+    assert list(read_fragments(tmp_path)) == [Quatrain(four, "长篇", "丁", dynasty="Tang") for four in fragments]
+
+
+def test_fragments_are_unique_and_simplified(tmp_path) -> None:
+    traditional = long_poem(
+        "白日依山盡", "黃河入海流", "欲窮千里目", "更上一層樓", "廻風吹短櫂", "遶屋種踈篁", "晩照留簷角", "清谿映夕陽"
+    )  # fmt: skip
+    write_json(tmp_path / "poet.song.0.json", [traditional])
+    write_json(tmp_path / "poet.tang.0.json", [long_poem(*HERON_TOWER, *RIVER_SNOW)])
+    found = list(read_fragments(tmp_path))
+    assert [poem.lines for poem in found] == [
+        HERON_TOWER, ("回风吹短棹", "绕屋种疏篁", "晚照留檐角", "清溪映夕阳"), RIVER_SNOW
+    ]  # fmt: skip
+    assert [poem.dynasty for poem in found] == ["Song", "Song", "Tang"]
+    assert list(read_chinese_poetry(tmp_path)) == []
 
 
 def test_ccpc_there_and_back(tmp_path) -> None:

@@ -18,14 +18,15 @@ from helpers.poems import (
     pad,
     source_text,
 )
-from helpers.verse import VerseConstraint, check_poem
-from tests.samples import CHARACTERS, CHARS, HERON_TOWER, tiny_t5
+from helpers.verse import VerseProcessor, VerseRules, check_poem
+from tests.samples import CHARACTERS, CHARS, HERON_TOWER, NIGHT_THOUGHTS, RIVER_SNOW, tiny_t5
 
 TOKENIZER = character_tokenizer([*CHARACTERS, *CHARS])
 SETS = [["明月"], ["春风", "白云", "江"]]
 TWO = PoemOptions("5x4", n=2, keyword_per_line=False)
-SOURCES = [source_text(["明月"], HERON_TOWER[:2]), source_text(["江", "山"], []), source_text(["雪"], HERON_TOWER[:1])]
-EARLIER = [HERON_TOWER[:2], [], HERON_TOWER[:1]]
+EARLIER = [HERON_TOWER[:2], RIVER_SNOW[:2], NIGHT_THOUGHTS[:2], (), HERON_TOWER[:1]]
+TOLD = [["明月"], ["江", "山", "白云"], ["雪"], ["江", "山"], []]
+SOURCES = [source_text(words, lines, 5) for words, lines in zip(TOLD, EARLIER, strict=True)]
 DRAWN = [name for name, options in STRATEGIES.items() if options["do_sample"]]
 SETTLED = [name for name in STRATEGIES if name not in DRAWN]
 
@@ -43,7 +44,7 @@ def search(writer: PoemWriter, rows: list[int], **options) -> list[list[int]]:
     ids = pad(encode(TOKENIZER, [SOURCES[row] for row in rows]), 0)
     output = writer.model.generate(
         input_ids=ids, attention_mask=ids.ne(0).long(), max_new_tokens=7, do_sample=False, return_dict_in_generate=True,
-        logits_processor=LogitsProcessorList([VerseConstraint(TOKENIZER, 5, [EARLIER[row] for row in rows])]),
+        logits_processor=LogitsProcessorList([VerseProcessor(TOKENIZER, VerseRules(5), [EARLIER[row] for row in rows])]),
         custom_generate=contrastive_search, **options,
     )  # fmt: skip
     return [[token for token in row[1:].tolist() if token] for row in output.sequences]
@@ -54,7 +55,7 @@ def by_hand(writer: PoemWriter, row: int, k: int, alpha: float) -> list[int]:
     """One row, one candidate at a time."""
     (source,) = encode(TOKENIZER, [SOURCES[row]])
     encoded = BaseModelOutput(last_hidden_state=writer.model.encoder(torch.tensor([source])).last_hidden_state)
-    constraint, ids = VerseConstraint(TOKENIZER, 5, [EARLIER[row]]), [0]
+    rules, ids = VerseProcessor(TOKENIZER, VerseRules(5), [EARLIER[row]]), [0]
 
     def run(tokens: list[int]):
         output = writer.model(
@@ -66,7 +67,7 @@ def by_hand(writer: PoemWriter, row: int, k: int, alpha: float) -> list[int]:
         return output.logits[0, -1], output.decoder_hidden_states[-1][0]
 
     while ids[-1] != 1:
-        p = constraint(torch.tensor([ids]), run(ids)[0][None])[0].softmax(-1)
+        p = rules(torch.tensor([ids]), run(ids)[0][None])[0].softmax(-1)
         scores = {}
         for token in p.argsort(descending=True)[:k].tolist():
             if p[token] > 0:
@@ -122,7 +123,7 @@ def test_strategies_differ(writer) -> None:
 
 
 @pytest.mark.parametrize(("k", "alpha"), [(5, 0.5), (3, 0.9), (1, 0.5), (5, 0.0), (8, 1.0)])
-@pytest.mark.parametrize("row", range(3))
+@pytest.mark.parametrize("row", range(len(SOURCES)))
 def test_contrastive_search_beside_a_loop(writer, row: int, k: int, alpha: float) -> None:
     (found,) = search(writer, [row], k=k, alpha=alpha)
     assert found == by_hand(writer, row, k, alpha) and len(found) == 6 and found[-1] == 1

@@ -3,6 +3,7 @@
 import json
 import random
 import sys
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -128,8 +129,12 @@ COMMON = "山水风月花鸟云雨春秋江河日夜天人"
 def write_corpus(folder, poems: list[Quatrain]) -> None:
     """As chinese-poetry has them: two sentences a paragraph."""
     rows = [{"title": p.title, "author": "甲", "paragraphs": ["{}，{}。{}，{}。".format(*p.lines)]} for p in poems]
-    folder.mkdir(parents=True)
-    (folder / "poet.tang.0.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    write_rows(folder / "poet.tang.0.json", rows)
+
+
+def write_rows(path, rows: list[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
 
 
 def lone_poems(count: int, start: int) -> list[Quatrain]:
@@ -137,6 +142,20 @@ def lone_poems(count: int, start: int) -> list[Quatrain]:
     rng = random.Random(start)
     poems = [Quatrain(tuple("".join(rng.choices(COMMON, k=7)) for _ in range(4)), str(n)) for n in range(2 * count)]
     return without_variants(poems)[:count]
+
+
+def like(poem: Quatrain) -> tuple[str, ...]:
+    """Its lines, each with another last character."""
+    return tuple(line[:-1] + ("山" if line[-1] != "山" else "水") for line in poem.lines)
+
+
+def write_longer(folder, poems: list[Quatrain], excluded: Quatrain) -> None:
+    """A longer poem for each of the poems, which ends like it; one with a rare character; one like the excluded."""
+    own = [poem.lines for poem in lone_poems(len(poems) + 2, start=9)]
+    fours = [*((first, like(poem)) for first, poem in zip(own, poems, strict=False))]
+    fours += [(own[-2], like(excluded)), (own[-1], (*own[-1][:3], "山水风月花鸟龘"))]
+    rows = [{"title": "长", "paragraphs": [f"{line}。" for line in first + second]} for first, second in fours]
+    write_rows(folder / "poet.song.0.json", rows)
 
 
 @pytest.fixture
@@ -147,9 +166,9 @@ def prepared(tmp_path, monkeypatch):
     near = Quatrain(("龘" + excluded.lines[0][1:], excluded.lines[1], *lone_poems(1, start=7)[0].lines[2:]))
     rare = Quatrain((*lone_poems(1, start=8)[0].lines[:3], "山水风月花鸟靐"))
     write_corpus(tmp_path / "corpus", [*poems, variant, near, rare])
+    write_longer(tmp_path / "corpus", poems[1:], excluded)
     write_ccpc([excluded], tmp_path / "exclude.json")
-    monkeypatch.setattr(prepare_poems, "HELD_OUT", {"test": 9, "valid": 7})
-    monkeypatch.setattr(prepare_poems, "SAMPLE", {"train": 20, "valid": 5, "test": 50})
+    monkeypatch.setattr(prepare_poems, "SAMPLE", {"train": 20, "valid": 7, "test": 9})
     corpus = ["--corpus", str(tmp_path / "corpus"), "--exclude", str(tmp_path / "exclude.json")]
     written = ["--out", str(tmp_path / "out"), "--sample", str(tmp_path / "deep" / "sample")]
     monkeypatch.setattr(sys, "argv", ["prepare_poems", *corpus, *written])
@@ -166,15 +185,50 @@ def test_prepared_splits(prepared) -> None:
     assert {(poem.author, poem.dynasty) for poem in train} == {("甲", "Tang")} and len({p.title for p in train}) == 43
 
 
+def test_prepared_fragments(prepared) -> None:
+    """All that are like no poem held out, and known to the vocabulary."""
+    out, _, poems = prepared
+    fragments = {poem.lines for poem in read_ccpc(out / "fragments.json")}
+    train, valid, test = (read_split(out, split) for split in ("train", "valid", "test"))
+    held_out = [*valid, *test, poems[0]]
+    assert not any(alike(Quatrain(lines), other) for lines in fragments for other in held_out)
+    assert fragments == {poem.lines for poem in lone_poems(61, start=9)} | {like(poem) for poem in train}
+
+
 def test_the_sample_has_keywords(prepared) -> None:
     out, folder, _ = prepared
-    for split, size in {"train": 20, "valid": 5, "test": 9}.items():
+    for split, size in {"train": 20, "valid": 7, "test": 9}.items():
         sample = read_ccpc(next(folder.glob(f"*_{split}*.json")))
         assert len(sample) == len({poem.lines for poem in sample}) == size
         assert {poem.lines for poem in sample} <= {poem.lines for poem in read_split(out, split)}
         for poem in sample:
             assert poem.keywords and all(any(word in line for line in poem.lines) for word in poem.keywords)
     assert all(poem.keywords == () for poem in read_split(out, "train"))
+
+
+def test_poems_that_are_shipped_stay_held_out(prepared) -> None:
+    """Prepared once more, from a corpus in another order: what an earlier model was measured on nobody learns from."""
+    out, folder, poems = prepared
+    before = {split: {poem.lines for poem in read_split(out, split)} for split in ("valid", "test")}
+    write_corpus(folder.parents[1] / "corpus", [*poems[:0:-1], *lone_poems(9, start=11), Quatrain(like(poems[1]))])
+    prepare_poems.main()
+    train, *held_out = (read_split(out, split) for split in ("train", "valid", "test"))
+    assert [{poem.lines for poem in split} for split in held_out] == [before["valid"], before["test"]]
+    assert not any(poem.keywords for split in held_out for poem in split)
+    assert not any(alike(poem, other) for poem in train for split in held_out for other in split)
+    assert {poem.lines for poem in lone_poems(9, start=11)} <= {poem.lines for poem in train}
+    assert all(poem.keywords for split in ("valid", "test") for poem in read_split(folder, split))
+
+
+def test_hold_out(tmp_path, monkeypatch) -> None:
+    """Those that lie there, without their keywords; where none do, as many new ones as are shipped."""
+    poems = lone_poems(30, start=1)
+    monkeypatch.setattr(prepare_poems, "SAMPLE", {"test": 4})
+    train, new = prepare_poems.hold_out(poems, tmp_path, "test")
+    assert len(new) == 4 and len(train) == 26 and {*train, *new} == {*poems}
+    write_ccpc([replace(poems[3], keywords=("山水",))], tmp_path / "poems_test.json")
+    train, kept = prepare_poems.hold_out([*poems, Quatrain(like(poems[3]))], tmp_path, "test")
+    assert kept == [poems[3]] and train == poems[:3] + poems[4:]
 
 
 def test_sample_by_the_seed() -> None:
@@ -185,8 +239,13 @@ def test_sample_by_the_seed() -> None:
 
 
 def test_the_vocabulary() -> None:
-    """What occurs three times, and what the keyword list has."""
-    poems = [Quatrain(("空山新雨靐", *AUTUMN[1:]))] * 3 + [Quatrain(("空山新雨鱻", *AUTUMN[1:]))] * 2
+    """What occurs three times, and what the keyword list has; nothing that the brush lacks."""
+    poems = [Quatrain(("空山新雨鹳", *AUTUMN[1:]))] * 3 + [Quatrain(("空山新雨鳏", *AUTUMN[1:]))] * 2
     known = prepare_poems.vocabulary(poems)
-    assert known.issuperset("".join(AUTUMN[1:]) + "空山新雨靐") and "鱻" not in known
+    assert known.issuperset("".join(AUTUMN[1:]) + "空山新雨鹳") and "鳏" not in known
     assert set("雪梅") <= known and not set("雪梅") & set("".join(AUTUMN))
+    assert "靐" not in prepare_poems.vocabulary([Quatrain(("空山新雨靐", *AUTUMN[1:]))] * 3)
+
+
+def test_the_brush_has_the_characters_of_gb_2312() -> None:
+    assert all(map(prepare_poems.brush_has, "一山啊鹳齄檐棹")) and not any(map(prepare_poems.brush_has, "靐龘簷櫂餘𬬻"))

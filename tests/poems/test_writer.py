@@ -10,7 +10,7 @@ from transformers import T5ForConditionalGeneration
 from helpers.options import FORMS, PoemOptions
 from helpers.poems import MIN_P, PoemWriter, character_tokenizer, collate, encode, pad, source_text, target_text
 from helpers.storage import INT8_WEIGHTS, load_pretrained
-from helpers.verse import check_poem
+from helpers.verse import NO_PLACE, REPEATED, UNKNOWN, check_poem
 from recipes.poem_t5 import export as export_poem_t5
 from tests.samples import CHARACTERS, tiny_t5, write_mengzi
 
@@ -58,9 +58,9 @@ def mengzi(mengzi_folder) -> PoemWriter:
 
 def test_the_vocabulary_of_single_characters(own) -> None:
     vocabulary: dict[str, int] = {}
-    for symbol in ["<pad>", "</s>", "<unk>", *"关键词:", " ", *CHARACTERS]:
+    for symbol in ["<pad>", "</s>", "<unk>", *"五七绝律1234:", " ", *CHARACTERS]:
         vocabulary.setdefault(symbol, len(vocabulary))
-    text = source_text(["明月", "龘"], LINES[:3])
+    text = source_text(["明月", "龘"], LINES[:3], 5)
     for tokenizer in (character_tokenizer(CHARACTERS), own.tokenizer):  # as made, and as read back from the folder
         assert tokenizer.get_vocab() == vocabulary
         (ids,) = encode(tokenizer, [text])
@@ -70,17 +70,17 @@ def test_the_vocabulary_of_single_characters(own) -> None:
 
 
 def test_sentencepiece_reads_the_same_texts(mengzi) -> None:
-    (ids,) = encode(mengzi.tokenizer, [source_text(["明月"], LINES[:2])])
+    (ids,) = encode(mengzi.tokenizer, [source_text(["明月"], LINES[:2], 5)])
     assert mengzi.tokenizer.unk_token_id not in ids and ids.count(mengzi.tokenizer.eos_token_id) == 3
     pieces = "".join(mengzi.tokenizer.convert_ids_to_tokens(ids)).replace("▁", "")
-    assert pieces == "关键词:明月</s>白日依山尽</s>黄河入海流</s>"
+    assert pieces == "五绝3:明月</s>白日依山尽</s>黄河入海流</s>"
 
 
 def test_padding_does_not_count_in_the_loss(own) -> None:
     items = [
         {"input_ids": source, "labels": target}
         for source, target in zip(
-            encode(own.tokenizer, [source_text(["月"], []), source_text(["明月", "雪"], LINES[:3])]),
+            encode(own.tokenizer, [source_text(["月"], [], 7), source_text(["明月", "雪"], LINES[:3], 5)]),
             encode(own.tokenizer, [target_text("轻舟已过万重山"), target_text(LINES[3])]),
             strict=True,
         )
@@ -118,7 +118,7 @@ def test_eight_bits_load_nearly_the_same_model(own_folder, int8_folder) -> None:
         other = small.state_dict()[name]
         assert (weight - other).abs().max() <= weight.abs().max() / 127 * 0.5 + 1e-3, name
     assert not torch.equal(full.shared.weight, small.shared.weight)
-    assert (logits(full) - logits(small)).abs().max() < 0.05 * logits(full).std()
+    assert (logits(full) - logits(small)).std() < 0.02 * logits(full).std()
     assert (int8_folder / INT8_WEIGHTS).stat().st_size < (own_folder / "model.safetensors").stat().st_size / 2
     writer = PoemWriter.from_pretrained(int8_folder)
     assert not writer.model.training and check_poem(writer.write(["雪"], PoemOptions(n=1))[0].lines)["form"] == "7x4"
@@ -204,7 +204,7 @@ def test_the_lines_before_are_read(own, monkeypatch) -> None:
     monkeypatch.setattr(own.model, "generate", lambda **k: sources.append(k["input_ids"]) or generate(**k))
     poems = [poem for row in own.write_batch([["明月"], ["雪", "山"]], replace(ONE, n=2)) for poem in row]
     for i, ids in enumerate(sources):
-        texts = [source_text(poem.keywords, poem.lines[:i]) for poem in poems]
+        texts = [source_text(poem.keywords, poem.lines[:i], 5) for poem in poems]
         assert torch.equal(ids, pad(encode(own.tokenizer, texts), 0))
     assert len(sources) == 4
 
@@ -231,6 +231,59 @@ def test_groups_belong_to_their_keywords(own) -> None:
     assert [poem.log_likelihood for poem in poems] == pytest.approx(scores.tolist(), abs=1e-5)
 
 
+PER_LINE = PoemOptions("5x4", n=3)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "refused"),
+    [
+        (["白日", "黄河", "千里", "高楼"], {"高楼": UNKNOWN}),  # 高 is in no poem of the vocabulary
+        (["白日", "白云", "千里"], {"白云": REPEATED}),
+        (["白日", "山白", "千日", "明月"], {"山白": REPEATED, "千日": REPEATED}),
+        (["龘", "白日依山"], {"龘": UNKNOWN, "白日依山": NO_PLACE}),  # four characters of five straddle the caesura
+        (["白日", "黄河", "千里", "明月"], {}),
+        (["白日"], {}),  # lines 2 to 4 have no word
+    ],
+)
+def test_words_that_the_rules_refuse_are_named(own, keywords: list[str], refused: dict[str, str]) -> None:
+    """With the reason, for each poem, and the others stand in their lines."""
+    for poem in own.write(keywords, PER_LINE):
+        assert poem.refused == refused, poem
+        kept = [(word, line) for word, line in zip(keywords, poem.lines, strict=False) if word not in refused]
+        assert all(word in line for word, line in kept), poem
+        assert not set(check_poem(poem.lines, keywords)["placed"]) & set(refused)
+
+
+def test_words_are_refused_poem_by_poem(own) -> None:
+    """In one batch each poem has its own; words that may stand anywhere are never refused."""
+    sets = [["白日", "白云"], ["黄河", "千里"], ["龘", "明月"]]
+    groups = own.write_batch(sets, PER_LINE)
+    assert [[poem.refused for poem in group] for group in groups] == [
+        [{"白云": REPEATED}] * 3, [{}] * 3, [{"龘": UNKNOWN}] * 3
+    ]  # fmt: skip
+    free = own.write_batch(sets, replace(PER_LINE, keyword_per_line=False))
+    assert all(poem.refused == {} for group in free for poem in group)
+
+
+def test_an_opening_refuses_words_too(own) -> None:
+    """The first word belongs to the line that stands; the others may repeat none of its characters."""
+    options = replace(PER_LINE, n=2)
+    openings = [LINES[0], LINES[1]]
+    first, second = own.write(["明月", "白云", "黄花"], options, openings=openings)
+    assert (first.refused, second.refused) == ({"白云": REPEATED}, {"黄花": REPEATED})
+
+
+@pytest.mark.parametrize(("chosen", "refused"), [(0, {"白云": REPEATED}), (1, {})])
+def test_reasons_go_where_their_drafts_go(own, chosen: int, refused: dict[str, str]) -> None:
+    """After line 2 one of two drafts goes on, twice: the one whose opening has a character of the word, or the other."""
+    words, options = ["明月", "白云", "花"], replace(PER_LINE, n=2)
+    (poems,) = own.write_batch(
+        [words], options, openings=LINES[:2], select=lambda drafts: [chosen] * 2 if drafts.written == 2 else [0, 1]
+    )
+    assert [poem.lines[0] for poem in poems] == [LINES[chosen]] * 2
+    assert [poem.refused for poem in poems] == [refused] * 2
+
+
 @pytest.mark.parametrize("name", ["own", "mengzi"])
 def test_log_likelihood_equals_a_plain_loop(name: str, request) -> None:
     writer = request.getfixturevalue(name)
@@ -240,7 +293,7 @@ def test_log_likelihood_equals_a_plain_loop(name: str, request) -> None:
     for keywords, poem in zip(keyword_sets, poems, strict=True):
         total, count = 0.0, 0
         for i, line in enumerate(poem):
-            source = torch.tensor(encode(writer.tokenizer, [source_text(keywords, poem[:i])]))
+            source = torch.tensor(encode(writer.tokenizer, [source_text(keywords, poem[:i], len(line))]))
             target = encode(writer.tokenizer, [target_text(line)])[0]
             with torch.inference_mode():
                 rows = writer.model(source, decoder_input_ids=torch.tensor([[0, *target[:-1]]]), use_cache=False).logits
