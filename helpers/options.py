@@ -25,7 +25,7 @@ class PoemOptions:
     """
 
     form: str = "7x4"
-    n: int = 8  # candidates, of which the best is chosen
+    n: int = 48  # candidates, of which the best is chosen
     seed: int = 0
     rhyme: bool = True  # lines 2 and 4; line 3 ends in an oblique character
     tone: bool = True  # the order of level and oblique tones (平仄)
@@ -72,6 +72,7 @@ class CardOptions:
                 raise ValueError(f"no {name} {value!r}; there are {', '.join(names)}")
 
 
+FEW = 8  # candidates a picture where there are many pictures
 DEFAULT, DEFAULT_CARD = PoemOptions(), CardOptions()
 
 

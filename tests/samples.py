@@ -110,7 +110,8 @@ def write_mengzi(folder: Path) -> Path:
     from transformers import AutoTokenizer, T5Config
 
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(["五绝1:明月 春风", "七律234:明月 春风", *VERSE]), model_prefix=str(folder / "spiece"), vocab_size=220,
+        sentence_iterator=iter(["五绝1:明月 春风", "七律234:明月 春风", *VERSE]),
+        model_prefix=str(folder / "spiece"), vocab_size=220,
         pad_id=0, eos_id=1, unk_id=2, bos_id=-1, character_coverage=1.0, hard_vocab_limit=False, minloglevel=2,
     )  # fmt: skip
     size = len(AutoTokenizer.from_pretrained(folder, config=T5Config())) + 28  # the hub's too has more rows than tokens

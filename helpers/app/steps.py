@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from helpers.pipeline import ImageToPoem
     from helpers.poems import Poem
 
-MAX_CANDIDATES = 8
+MAX_CANDIDATES = 48
+SHOWN = 8  # of them
 MAX_WORDS = 8
 MAX_TEXT = 60  # characters in the keyword field
 SEPARATORS = str.maketrans(dict.fromkeys(",，、;；。\n\t\u3000", " "))
@@ -73,7 +74,7 @@ def write_poems(pipeline: ImageToPoem, picture: Picture | None, typed: str, opti
     if options.n > MAX_CANDIDATES:
         raise ValueError(f"at most {MAX_CANDIDATES} candidates, not {options.n}")
     (result,) = pipeline.poems(picture.image_embeds, [chosen_words(pipeline, picture, typed)], options)
-    return Writing(picture, result.title, result.candidates)
+    return Writing(picture, result.title, result.candidates[:SHOWN])
 
 
 def draw_card(writing: Writing | None, number: int | None, options: CardOptions) -> Image.Image:
@@ -111,15 +112,16 @@ def chosen_words(pipeline: ImageToPoem, picture: Picture, typed: str) -> list[Sc
 
 
 def candidate_text(poem: Poem) -> str:
-    """The verdict in the first line, the poem in two, and whose line it begins with, if it was found."""
+    """The verdict in the first line, the poem in two, whose line it begins with, and what the rules left out."""
     source = f"\n（首句 line 1: {poem.opening.author}《{poem.opening.title}》）" if poem.opening else ""
-    return f"{verdict(poem.lines)}\n{poem}{source}"
+    left_out = "".join(f"\n（未入诗 left out: {word}, {reason}）" for word, reason in poem.refused.items())
+    return f"{verdict(poem.lines)}\n{poem}{source}{left_out}"
 
 
 def verdict(lines: Sequence[str]) -> str:
-    """Rhyme, tones and repeated characters of a poem in one line."""
-    from helpers.verse import check_poem  # brings torch: the page is up before the models are
+    """Rhyme, tones and repeated characters of a poem in one line, by the book that did not steer its writing."""
+    from helpers.verse import check_poem, reported  # brings torch: the page is up before the models are
 
-    checks = check_poem(lines)
+    checks = check_poem(lines, readings=reported())
     rhyme, tones, repeats = checks["rhyme_group"] or "none", "✓" if checks["tonal"] else "free", checks["repeats"]
     return f"韵 rhyme {rhyme} · 平仄 tones {tones} · 重字 repeats {''.join(repeats) or 0}"

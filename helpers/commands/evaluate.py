@@ -29,7 +29,7 @@ def add_evaluate_commands(commands: argparse._SubParsersAction) -> None:
     pipeline.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     pipeline.add_argument("--form", choices=FORMS, default=DEFAULT.form)
     pipeline.add_argument(
-        "--n", type=positive, default=DEFAULT.n, help="candidates of which one is chosen (default: 8)"
+        "--n", type=positive, default=DEFAULT.n, help="candidates of which one is chosen (default: %(default)s)"
     )
     pipeline.add_argument("--seeds", type=positive, default=3, help="runs, each with a seed of its own (default: 3)")
     pipeline.add_argument(

@@ -20,6 +20,7 @@ from helpers.commands.shared import (
 from helpers.options import (
     DEFAULT,
     DEFAULT_CARD,
+    FEW,
     FORMS,
     LAYOUT_NAMES,
     THEME_NAMES,
@@ -60,9 +61,12 @@ def add_wishes(poem: argparse._ArgumentGroup) -> None:
     """The keywords, and the fields of `PoemOptions` with its defaults."""
     poem.add_argument("--keywords", metavar="春,雨", help="use these words instead of the picture's own")
     poem.add_argument("--form", choices=FORMS, help="characters a line x lines")
-    poem.add_argument("--n", type=int, help="candidates, of which the best is shown (default: %(default)s)")
     poem.add_argument(
-        "--seed", type=int, help="the same seed and keywords give the same poems, whatever else is in the batch"
+        "--n", type=int,
+        help=f"candidates, of which the best is shown (default: {DEFAULT.n} for one picture, {FEW} each for several)",
+    )  # fmt: skip
+    poem.add_argument(
+        "--seed", type=int, help="the same seed, n and keywords give the same poems, whatever else is in the batch"
     )
     for name, help_text in SWITCHES.items():
         poem.add_argument(f"--no-{name.replace('_', '-')}", dest=name, action="store_false", help=help_text)
@@ -71,7 +75,7 @@ def add_wishes(poem: argparse._ArgumentGroup) -> None:
         "--way", choices=WAYS,
         help="from keywords (default), from a classical line that is like the picture, or with the picture looking on",
     )  # fmt: skip
-    poem.set_defaults(**vars(DEFAULT))
+    poem.set_defaults(**{**vars(DEFAULT), "n": None})
 
 
 def add_card_wishes(card: argparse._ArgumentGroup) -> None:
@@ -97,9 +101,11 @@ def add_results(poem: argparse._ArgumentGroup) -> None:
 
 def run_poem(args: argparse.Namespace) -> int:
     keywords = None if args.keywords is None else split_keywords(args.keywords)
+    names, status = picture_names(args.images)
+    if args.n is None:
+        args.n = DEFAULT.n if len(names) < 2 else FEW
     options, card = from_options(PoemOptions, args), from_options(CardOptions, args)
     job = PoemJob(args.profile, keywords, options, card, args.batch_size)
-    names, status = picture_names(args.images)
     return max(status, (write_file if args.out else print_poems)(names, job, args))
 
 
@@ -184,4 +190,6 @@ def poem_text(record: dict) -> str:
     text = f"{keywords_text(record)}\n\n{punctuated(record['poem'])}\n"
     if "opening" in record:
         text += f"\nfirst line:{credit(record['opening']['author'], record['opening']['title'])}\n"
+    for word, reason in record["missing"].items():
+        text += f"\nwithout {word}: {reason}\n"
     return text + (f"\ncard: {record['card']}\n" if "card" in record else "")

@@ -6,18 +6,38 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from helpers.verse import check_poem
+from helpers.verse import FAULTS, check_poem, reported
 
 
-def verse_rates(poems: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Shares of poems with exact form, rhyme, tonal order, and without repeated characters."""
-    checks = [check_poem(poem) for poem in poems]
-    return {
-        "exact_form": float(np.mean([c["length"] for c in checks])),
-        "rhymed": float(np.mean([c["rhyme"] for c in checks])),
-        "tonal": float(np.mean([c["tonal"] for c in checks])),
-        "no_repeats": float(np.mean([not c["repeats"] for c in checks])),
+def verse_rates(
+    poems: Sequence[Sequence[str]], keyword_sets: Sequence[Sequence[str]] | None = None
+) -> dict[str, float]:
+    """Shares of poems that keep each rule, and all of them ("faultless"), by the book that did not steer the writing.
+
+    `keyword_sets`: the words of each poem, which must not straddle a caesura.
+    """
+    words = keyword_sets or [()] * len(poems)
+    checks = [check_poem(poem, row, reported()) for poem, row in zip(poems, words, strict=True)]
+    rates = {
+        "exact_form": [c["length"] for c in checks],
+        "rhymed": [c["rhyme"] for c in checks],
+        "tonal": [c["tonal"] for c in checks],
+        "no_repeats": [not c["repeats"] for c in checks],
+        "faultless": [not c["faults"] for c in checks],
     }
+    rates |= {
+        name: [name not in c["faults"] for c in checks] for name in FAULTS if name not in ("form", "rhyme", "order")
+    }
+    return {name: float(np.mean(kept)) for name, kept in rates.items()}
+
+
+def keyword_first(poems: Sequence[Sequence[str]], keyword_sets: Sequence[Sequence[str]]) -> float:
+    """The share of poems of which three lines or more begin with one of their keywords, like a list."""
+    begun = [
+        sum(line.startswith(tuple(keywords)) for line in poem) >= 3
+        for poem, keywords in zip(poems, keyword_sets, strict=True)
+    ]
+    return float(np.mean(begun))
 
 
 def keyword_recall(poems: Sequence[Sequence[str]], keyword_sets: Sequence[Sequence[str]]) -> float:

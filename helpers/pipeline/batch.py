@@ -192,6 +192,7 @@ def poem_record(row: Row) -> dict:
         "plan": list(result.plan),
         "poem": list(result.poem.lines),
         "checks": result.checks,
+        "missing": result.missing,
         **({"opening": opening._asdict()} if opening else {}),
         **({"card": str(row.card)} if row.card else {}),
     }

@@ -37,8 +37,9 @@ from helpers.pipeline.candidates import can_open, from_keywords, from_lines, gui
 from helpers.pipeline.choice import Choice
 from helpers.pipeline.plan import shipped_plan
 from helpers.poems import Poem, PoemWriter
-from helpers.verse import check_poem
+from helpers.verse import check_poem, reported
 
+LEFT_OUT = "the model left it out"
 REFERENCE = "reference_image_embeds.safetensors"  # beside the weights of a model that brings its own
 
 
@@ -60,7 +61,14 @@ class PicturePoem:
 
     @property
     def checks(self) -> dict:
-        return check_poem(self.poem.lines)
+        """The verdict on the poem, by the book that did not steer its writing."""
+        return check_poem(self.poem.lines, self.plan[:4], reported())
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """The words that were to stand in the poem and do not, each with the reason."""
+        words = (word for word in self.plan[:4] if not any(word in line for line in self.poem.lines))
+        return {word: self.poem.refused.get(word, LEFT_OUT) for word in words}
 
 
 class ImageToPoem:

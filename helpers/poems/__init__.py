@@ -54,7 +54,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "training": ["fine_tune_t5", "is_whole", "last_checkpoint", "mean_over_tokens", "training_arguments"],
         "drafts": ["Drafts"],
-        "decoding": ["MIN_P", "STRATEGIES", "contrastive_search", "inverse_transform", "uniform_draws"],
+        "decoding": [
+            "MIN_P",
+            "STRATEGIES",
+            "contrastive_search",
+            "inverse_transform",
+            "row_draws",
+            "sample_rows",
+            "uniform_draws",
+        ],
         "writer": ["Poem", "PoemWriter", "character_tokenizer"],
     },
 )

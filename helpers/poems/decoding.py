@@ -7,15 +7,23 @@ loop of one's own, with the cache, the processors and the stopping rules prepare
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from hashlib import blake2b
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
-from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
+from transformers import (
+    DynamicCache,
+    EncoderDecoderCache,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteriaList,
+)
 from transformers.generation import GenerateEncoderDecoderOutput
+from transformers.modeling_outputs import BaseModelOutput
 
 Decoding = Mapping[str, object]
 
@@ -68,8 +76,8 @@ def _sampling(**options: object) -> Decoding:
     return MappingProxyType({"do_sample": True, "top_k": 0, **options})  # top_k 0: generate's own 50 is in the way
 
 
-# The pipeline's choice: min-p (Nguyen et al. 2025), which needs no sorting of the vocabulary at each step.
-MIN_P = _sampling(temperature=0.8, min_p=0.05)
+TEMPERATURE, SMALLEST = 0.8, 0.05  # the pipeline's choice: min-p (Nguyen et al. 2025), without a sort at each step
+MIN_P = _sampling(temperature=TEMPERATURE, min_p=SMALLEST)
 STRATEGIES: Mapping[str, Decoding] = MappingProxyType(
     {
         "greedy": {"do_sample": False},
@@ -89,22 +97,6 @@ STRATEGIES: Mapping[str, Decoding] = MappingProxyType(
 MOST_TOKENS = 32  # a line has at most
 
 
-class RowSampling:
-    """The numbers of n candidates for each of the keyword sets, row i of a batch being candidate i % n of set i // n.
-
-    They come from the `seed` and the keywords, so a set gets the same poems wherever it stands in a batch (but for
-    rounding, which batches of another shape do otherwise), and two sets do not draw alike.
-    """
-
-    def __init__(self, keyword_sets: Sequence[Sequence[str]], n: int, seed: int, options: Decoding = MIN_P) -> None:
-        self.draws = torch.cat([uniform_draws(keywords, n, seed) for keywords in keyword_sets], 1)  # (4, B, T)
-        self.options = options
-
-    def of_line(self, number: int) -> Decoding:
-        """Options of `generate` for line 0 to 3."""
-        return {**self.options, "custom_generate": partial(sample_rows, draws=self.draws[number])}
-
-
 def uniform_draws(keywords: Sequence[str], n: int, seed: int) -> Tensor:
     """Numbers in [0, 1) for four lines of n candidates: (4, n, MOST_TOKENS)."""
     digest = blake2b(f"{seed} {' '.join(keywords)}".encode(), digest_size=8).digest()
@@ -112,32 +104,47 @@ def uniform_draws(keywords: Sequence[str], n: int, seed: int) -> Tensor:
     return torch.rand(4, n, MOST_TOKENS, generator=generator)
 
 
+def row_draws(keyword_sets: Sequence[Sequence[str]], n: int, seed: int) -> Tensor:
+    """The numbers of n candidates for each keyword set, row i being candidate i % n of set i // n: (4, B, T).
+
+    They come from the `seed` and the keywords, so a set gets the same poems wherever it stands in a batch (but for
+    rounding, which batches of another shape do otherwise), and two sets do not draw alike.
+    """
+    return torch.cat([uniform_draws(keywords, n, seed) for keywords in keyword_sets], 1)
+
+
+@torch.inference_mode()
 def sample_rows(
     model: PreTrainedModel,
-    input_ids: Tensor,
-    logits_processor: LogitsProcessorList,
-    stopping_criteria: StoppingCriteriaList,
-    generation_config: GenerationConfig,
+    encoder_outputs: BaseModelOutput,
+    attention_mask: Tensor,
+    rules: LogitsProcessor,
     draws: Tensor,
-    **model_kwargs: object,
-) -> GenerateEncoderDecoderOutput:
-    """The loop of `generate` for an encoder-decoder model with a cache, of at most T steps.
+) -> tuple[Tensor, Tensor]:
+    """Min-p sampling by given numbers, with a cache: the loop of `generate` without what a line does not need.
 
-    input_ids (B, 1), draws (B, T) in [0, 1) -> sequences (B, t + 1), and t times logits (B, V).
+    States (B, S, D) and their mask (B, S), draws (B, T) in [0, 1) -> tokens (B, t), padded behind the end, and their
+    log-probabilities (B, t) before any rule had its say.
     """
-    done = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
-    draws = draws.to(input_ids.device)
-    # Not in the signature: `generate` keeps named arguments from the encoder, which would then read without its mask.
-    memory = {name: model_kwargs[name] for name in ("encoder_outputs", "attention_mask", "past_key_values")}
-    raw: list[Tensor] = []
-    while not done.all():
-        logits = model(decoder_input_ids=input_ids[:, -1:], use_cache=True, **memory).logits[:, -1]  # (B, V)
-        raw.append(logits)
-        p = logits_processor(input_ids, logits.float()).softmax(-1)
-        tokens = inverse_transform(p, draws[:, len(raw) - 1]).masked_fill(done, int(generation_config.pad_token_id))
-        input_ids = torch.cat([input_ids, tokens[:, None]], 1)
-        done |= stopping_criteria(input_ids, ())
-    return GenerateEncoderDecoderOutput(sequences=input_ids, logits=tuple(raw))
+    config = model.generation_config
+    # transformers 5 gives a T5's cache as many layers as the encoder has, which may be fewer: this one grows
+    memory = {"encoder_outputs": encoder_outputs, "attention_mask": attention_mask}
+    cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+    ids = torch.full((len(draws), 1), config.decoder_start_token_id, device=attention_mask.device)
+    done = torch.zeros(len(draws), dtype=torch.bool, device=ids.device)
+    scores: list[Tensor] = []
+    for u in draws.to(ids.device).unbind(1):
+        logits = model(decoder_input_ids=ids[:, -1:], past_key_values=cache, use_cache=True, **memory).logits[:, -1]
+        logits = logits.float()  # (B, V)
+        p = (rules(ids, logits) / TEMPERATURE).softmax(1)
+        p = p.masked_fill(p < SMALLEST * p.amax(1, keepdim=True), 0)
+        tokens = inverse_transform(p, u)
+        scores.append(logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(1))
+        ids = torch.cat([ids, tokens.masked_fill(done, config.pad_token_id)[:, None]], 1)
+        done |= tokens == config.eos_token_id
+        if done.all():
+            break
+    return ids[:, 1:], torch.stack(scores, 1)
 
 
 def inverse_transform(p: Tensor, u: Tensor) -> Tensor:

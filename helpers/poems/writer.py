@@ -21,9 +21,10 @@ from transformers import (
     PreTrainedTokenizerBase,
     T5ForConditionalGeneration,
 )
+from transformers.modeling_outputs import BaseModelOutput
 
 from helpers.options import DEFAULT, PoemOptions, punctuated
-from helpers.poems.decoding import Decoding, RowSampling
+from helpers.poems.decoding import Decoding, row_draws, sample_rows
 from helpers.poems.drafts import Drafts
 from helpers.poems.next_line import (
     EOS,
@@ -123,7 +124,7 @@ class PoemWriter:
             keyword_sets: at least one word each.
             options: all but `way`. The lines are always of the form's length; the other rules give way where nothing
                 else is left, see `VerseProcessor`.
-            decoding: options of `generate`, as in `STRATEGIES`. Without it `RowSampling` draws, and a keyword set gets
+            decoding: options of `generate`, as in `STRATEGIES`. Without it `sample_rows` draws, and a keyword set gets
                 the same poems from the same seed in any batch.
             openings: a first line for each of the B poems, to be continued.
             select: looks at the B drafts after each of the lines 1 to 3 and gives the row numbers of B of them to go on
@@ -138,10 +139,15 @@ class PoemWriter:
         rows = [tuple(keywords) for keywords in keyword_sets for _ in range(options.n)]  # B
         drafts = Drafts.begin(rows, options.line_length, openings)
         torch.manual_seed(options.seed)  # for a `decoding` that draws from there
-        sampling = RowSampling(keyword_sets, options.n, options.seed)
+        draws = row_draws(keyword_sets, options.n, options.seed)  # (4, B, T)
         for number in range(drafts.written, 4):
             rules = self._rules(drafts, options)
-            lines = self._next_lines(drafts.sources(), options.line_length, rules, decoding or sampling.of_line(number))
+            states, mask = self._encode(drafts.sources())
+            if decoding is None:
+                written, scores = sample_rows(self.model, states, mask, rules, draws[number])
+            else:
+                written, scores = self._generate(states, mask, rules, options.line_length, decoding)
+            lines = self._texts(written, scores)
             drafts = drafts.with_lines(*lines, rules.refused)
             if select and number < 3:
                 drafts = drafts.rows(select(drafts))
@@ -166,15 +172,22 @@ class PoemWriter:
             later_heads=options.acrostic[number + 1 :],
         )
 
-    def _next_lines(
-        self, sources: Sequence[str], length: int, rules: LogitsProcessor, decoding: Decoding
-    ) -> tuple[list[str], torch.Tensor, torch.Tensor]:
-        """B lines, their log-likelihoods (B,) before any processor had its say, and how many tokens they have (B,)."""
-        pad_token_id = self.tokenizer.pad_token_id
-        batch = pad(encode(self.tokenizer, sources), pad_token_id).to(self.model.device)
+    def _encode(self, sources: Sequence[str]) -> tuple[BaseModelOutput, torch.Tensor]:
+        """The encoder's states (B, S, D) and their mask (B, S); sources that are the same are encoded once."""
+        which = {source: row for row, source in enumerate(dict.fromkeys(sources))}
+        batch = pad(encode(self.tokenizer, list(which)), self.tokenizer.pad_token_id).to(self.model.device)
+        mask = (batch != self.tokenizer.pad_token_id).long()
+        states = self.model.encoder(batch, attention_mask=mask).last_hidden_state
+        rows = torch.tensor([which[source] for source in sources], device=self.model.device)
+        return BaseModelOutput(last_hidden_state=states[rows]), mask[rows]
+
+    def _generate(
+        self, states: BaseModelOutput, mask: torch.Tensor, rules: LogitsProcessor, length: int, decoding: Decoding
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `sample_rows`, by an option of `generate`: tokens (B, T), their log-probabilities (B, T)."""
         output = self.model.generate(
-            input_ids=batch,  # (B, S)
-            attention_mask=(batch != pad_token_id).long(),
+            encoder_outputs=states,
+            attention_mask=mask,
             use_cache=True,  # the Trainer saves the config with False
             # transformers 5 gives a T5's cache as many layers as the encoder has, and ours has fewer: this one grows
             past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
@@ -185,10 +198,12 @@ class PoemWriter:
             **decoding,
         )
         written = output.sequences[:, 1:]  # (B, T)
-        scores = token_log_likelihoods(written, output.logits, output.get("beam_indices"))  # (B, T)
-        real = written != pad_token_id
-        texts = self.tokenizer.batch_decode(output.sequences, skip_special_tokens=True)
-        lines = [text.replace(" ", "") for text in texts]
+        return written, token_log_likelihoods(written, output.logits, output.get("beam_indices"))
+
+    def _texts(self, written: torch.Tensor, scores: torch.Tensor) -> tuple[list[str], torch.Tensor, torch.Tensor]:
+        """Tokens and log-probabilities (B, T) -> B lines, their log-likelihoods (B,), how many tokens each has (B,)."""
+        real = written != self.tokenizer.pad_token_id
+        lines = [text.replace(" ", "") for text in self.tokenizer.batch_decode(written, skip_special_tokens=True)]
         return lines, scores.masked_fill(~real, 0).sum(1).cpu(), real.sum(1).cpu()
 
     @torch.inference_mode()

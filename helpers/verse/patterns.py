@@ -28,6 +28,7 @@ def tone_at(first: str, line: int, place: int) -> str:
     return (LEVEL, OBLIQUE)[(first == OBLIQUE) ^ opposite]
 
 
+@cache
 def licence(pattern: str, first: str, line: int) -> str | None:
     """Empty if the even places are in order, else the name of the licence that excuses them, None if nothing does.
 
@@ -48,6 +49,7 @@ def rescues(pattern: str) -> bool:
     return pattern[-3] == LEVEL
 
 
+@cache
 def tail_fault(pattern: str) -> str:
     """`THREE_LEVEL`, `LONELY_LEVEL`, or "": what must not be at the end of a line."""
     if pattern[-3:] == LEVEL * 3:

@@ -42,10 +42,10 @@ def writer() -> PoemWriter:
 def search(writer: PoemWriter, rows: list[int], **options) -> list[list[int]]:
     """Contrastive search by `generate` for some of the sources; without the start and the pads."""
     ids = pad(encode(TOKENIZER, [SOURCES[row] for row in rows]), 0)
+    rules = VerseProcessor(TOKENIZER, VerseRules(5), [EARLIER[row] for row in rows])
     output = writer.model.generate(
         input_ids=ids, attention_mask=ids.ne(0).long(), max_new_tokens=7, do_sample=False, return_dict_in_generate=True,
-        logits_processor=LogitsProcessorList([VerseProcessor(TOKENIZER, VerseRules(5), [EARLIER[row] for row in rows])]),
-        custom_generate=contrastive_search, **options,
+        logits_processor=LogitsProcessorList([rules]), custom_generate=contrastive_search, **options,
     )  # fmt: skip
     return [[token for token in row[1:].tolist() if token] for row in output.sequences]
 

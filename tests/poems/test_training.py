@@ -10,11 +10,12 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import Trainer
+from transformers import T5Config, Trainer
 
 from helpers.options import PoemOptions, PoemTrainingConfig
 from helpers.poems import (
@@ -22,7 +23,6 @@ from helpers.poems import (
     PoemWriter,
     Quatrain,
     character_tokenizer,
-    count_words,
     encode,
     fine_tune_t5,
     is_whole,
@@ -31,8 +31,10 @@ from helpers.poems import (
     mean_over_tokens,
     training_arguments,
     words_of,
+    write_ccpc,
 )
-from recipes.poem_t5.train_base import build_optimizer, completions, new_model, prepare_to_copy
+from recipes.poem_t5 import train_base
+from recipes.poem_t5.train_base import Lessons, build_optimizer, grown, new_model, prepare_to_copy
 from tests.samples import CHARACTERS, TRAIN, VALID, VERSE, contents, tiny_t5
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -347,26 +349,138 @@ def test_resume_without_a_checkpoint_begins(tmp_path, whole, capfd) -> None:
 # --- the base of the embedded model ---
 
 
-def test_completions() -> None:
-    """Words of the poem, all of them at times, and all the lines that are still to come."""
-    poems = TRAIN[:2] * 30
-    pairs = list(completions(poems, count_words(poems), seed=0))
-    assert len(pairs) == 4 * len(poems)
-    told_counts = set()
-    for n, (source, target) in enumerate(pairs):
-        poem, start = poems[n // 4], (0, 0, 1, 2)[n % 4]
-        head, *lines, rest = source.split("</s>")
-        assert rest == "" and tuple(lines) == poem.lines[:start]
-        assert target == "".join(f"{line}</s>" for line in poem.lines[start:])
-        words = head.removeprefix("关键词:").split(" ")
-        candidates = {word for line in poem.lines for word in words_of(line)}
-        assert all(word in candidates or any(word in other for other in candidates) for word in words)
-        told_counts.add(len(words))
-    assert told_counts == set(range(1, 9))  # two words in each of four lines
-    singles = [len(word) == 1 for source, _ in pairs for word in source.partition("</s>")[0][4:].split(" ")]
-    assert 0.08 < sum(singles) / len(singles) < 0.25
-    again, other = (list(completions(poems, count_words(poems), seed)) for seed in (0, 1))
-    assert again == pairs != other
+KNOWN = list(dict.fromkeys(CHARACTERS))
+
+
+def distinct(length: int, numbers: range) -> list[Quatrain]:
+    """A poem for each of the numbers, of which no two share a line; without keywords."""
+    return [Quatrain(tuple(distinct_line(4 * number + i, length) for i in range(4))) for number in numbers]
+
+
+def distinct_line(number: int, length: int) -> str:
+    """Its last two characters are the number's digits."""
+    body = [KNOWN[20 + (number + 3 * place) % 50] for place in range(length - 2)]
+    return "".join([*body, KNOWN[number // 10], KNOWN[number % 10]])
+
+
+QUATRAINS = distinct(5, range(12)) + distinct(7, range(12, 18))
+FRAGMENTS = distinct(5, range(18, 27)) + distinct(7, range(27, 30))
+WHERE = {line: (poem, i) for poem in QUATRAINS + FRAGMENTS for i, line in enumerate(poem.lines)}
+
+
+class Lesson(NamedTuple):
+    """A pair of texts, read as a person would."""
+
+    length: int
+    kind: str
+    numbers: str
+    words: list[str]
+    lines: list[str]
+    target: list[str]
+
+
+def read(pair: tuple[str, str]) -> Lesson:
+    source, target = (text.removesuffix("</s>").split("</s>") for text in pair)
+    head, words = source[0].split(":")
+    return Lesson({"五": 5, "七": 7}[head[0]], head[1], head[2:], words.split(), source[1:], target)
+
+
+def lessons_of(steps: range, size: int = 3, seed: int = 0) -> list[list[Lesson]]:
+    lessons = Lessons(QUATRAINS, FRAGMENTS, size, seed)
+    return [[read(pair) for pair in lessons.pairs(step)] for step in steps]
+
+
+def test_lessons_are_the_same_whenever_they_are_asked_for() -> None:
+    """Of any step, in any order, over the end of a pass; a run that goes on learns what it would have learnt."""
+    one, again, other = (Lessons(QUATRAINS, FRAGMENTS, 3, seed) for seed in (1, 1, 2))
+    expected = {step: one.pairs(step) for step in range(50)}
+    for step in (0, 40, 3, 15, 16, 17, 3, 49):
+        assert again.pairs(step) == expected[step]
+    assert len({tuple(pairs) for pairs in expected.values()}) == 50
+    assert [other.pairs(step) for step in range(50)] != list(expected.values())
+
+
+def test_a_batch_is_of_one_kind_and_length() -> None:
+    """And asks for the same lines of all its poems, so that no target is padded."""
+    heads = set()
+    for batch in lessons_of(range(120)):
+        assert len(batch) == 3
+        ((length, kind, numbers),) = {(lesson.length, lesson.kind, lesson.numbers) for lesson in batch}
+        heads.add((length, kind))
+        assert all(len(lesson.target) == len(numbers) for lesson in batch)
+        assert {len(line) for lesson in batch for line in lesson.target} == {length}
+    assert heads == {(5, "绝"), (7, "绝"), (5, "律"), (7, "律")}
+
+
+def test_targets_are_the_lines_that_are_asked_for() -> None:
+    """The next line or all that remain, as often; behind the lines before them, or none."""
+    asked = Counter()
+    for batch in lessons_of(range(1000)):
+        asked[batch[0].numbers] += 1
+        for lesson in batch:
+            poem, start = WHERE[lesson.target[0]]
+            numbers = "".join(str(n + 1) for n in range(start, start + len(lesson.target)))
+            assert lesson.numbers == numbers and tuple(lesson.target) == poem.lines[start:][: len(numbers)]
+            assert tuple(lesson.lines) in (poem.lines[:start], ())
+            assert (lesson.kind == "绝") is (poem in QUATRAINS)
+    shares = {numbers: count / 1000 for numbers, count in asked.items()}
+    eighths = dict.fromkeys(["1", "1234", "2", "234", "3", "34"], 1 / 8)
+    assert shares == pytest.approx(eighths | {"4": 1 / 4}, abs=0.03)
+
+
+def test_a_pass_has_quatrains_twice_and_fragments_once() -> None:
+    """Each pass in an order of its own."""
+    assert len(Lessons(QUATRAINS, FRAGMENTS, 3, 0)) == 2 * (4 + 2) + 3 + 1
+    orders = []
+    for number in range(3):
+        batches = lessons_of(range(16 * number, 16 * (number + 1)))
+        orders.append([WHERE[lesson.target[0]][0] for batch in batches for lesson in batch])
+        assert Counter(orders[-1]) == dict.fromkeys(QUATRAINS, 2) | dict.fromkeys(FRAGMENTS, 1)
+    assert len({tuple(order) for order in orders}) == 3
+
+
+def test_poems_that_fill_no_batch_wait_for_another_pass() -> None:
+    """Batches are full; who is left out changes."""
+    lessons = Lessons(QUATRAINS, FRAGMENTS, 5, 0)
+    assert len(lessons) == 2 * (2 + 1) + 1  # of the twelve, the six and the nine; three are too few
+    seen = set()
+    for number in range(8):
+        batches = lessons_of(range(7 * number, 7 * (number + 1)), size=5)
+        assert all(len(batch) == 5 for batch in batches)
+        seen |= {WHERE[lesson.target[0]][0] for batch in batches for lesson in batch}
+    assert seen == {*QUATRAINS, *FRAGMENTS[:9]}
+
+
+def test_some_sources_leave_out_the_lines() -> None:
+    """One in sixteen of those behind which lines stand, poem by poem; its number says which line is asked for."""
+    behind = [lesson for batch in lessons_of(range(1200)) for lesson in batch if lesson.numbers[0] != "1"]
+    unread = [lesson for lesson in behind if not lesson.lines]
+    assert len(unread) / len(behind) == pytest.approx(train_base.UNREAD, abs=0.015)
+    assert {lesson.numbers[0] for lesson in unread} == {"2", "3", "4"}
+    assert train_base.without_lines("五绝3:明月</s>白日依山尽</s>黄河入海流</s>") == "五绝3:明月</s>"
+
+
+def test_words_of_lessons() -> None:
+    """Parts of the poem, all of them at times, none at others; a word is cut now and then."""
+    poems = [replace(poem, keywords=()) for poem in TRAIN[:2] * 30]
+    lessons, told_counts, words = Lessons(poems, [], 6, 0), set(), []
+    for step in range(100):
+        for lesson in map(read, lessons.pairs(step)):
+            lines = next(poem.lines for poem in poems if lesson.target[0] in poem.lines)
+            candidates = {word for line in lines for word in words_of(line)}
+            assert all(word in candidates or any(word in other for other in candidates) for word in lesson.words)
+            told_counts.add(len(lesson.words))
+            words += lesson.words
+    assert told_counts == set(range(9))  # two words in each of four lines
+    assert 0.08 < sum(len(word) == 1 for word in words) / len(words) < 0.25
+
+
+def test_lessons_tell_own_keywords() -> None:
+    """Where a poem has them; three times in ten any words."""
+    own = [set(TRAIN[n].keywords) for n in range(2)]
+    lessons = Lessons(TRAIN[:2] * 30, [], 6, 0)
+    told = [lesson.words for step in range(300) for lesson in map(read, lessons.pairs(step))]
+    assert 0.6 < sum(any(set(words) <= each for each in own) for words in told) / len(told) < 0.8
 
 
 def copying(model, tokenizer) -> float:
@@ -389,21 +503,78 @@ def test_prepare_to_copy() -> None:
     assert [weight[0, 0].item() for weight in weights] == pytest.approx([0.6, 0.6, 2.0, 2.0])
 
 
-def test_a_new_base_model(tmp_path) -> None:
+def sizes(**changes: int) -> T5Config:
+    return T5Config(**{"d_model": 64, "d_kv": 16, "num_heads": 4, "d_ff": 128} | changes)
+
+
+def test_a_new_base_model() -> None:
     tokenizer = character_tokenizer(CHARACTERS)
     torch.manual_seed(0)
-    model = new_model(tokenizer, None)
-    assert model.shared.weight.shape == (len(tokenizer), 288) and copying(model, tokenizer) > 1
-    model.save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
+    model = new_model(tokenizer, sizes(), (2, 3))
+    assert model.shared.weight.shape == (len(tokenizer), 64) and copying(model, tokenizer) > 1
+    assert (len(model.encoder.block), len(model.decoder.block)) == (2, 3)
+    assert model.encoder.block[0].layer[1].DenseReluDense.wi.weight.shape == (128, 64)
+    specials = model.config.decoder_start_token_id, model.config.pad_token_id, model.config.eos_token_id
+    assert specials == (0, 0, 1) and model.config.dropout_rate == 0
+
+
+def scores_of(model, tokenizer, characters: str) -> torch.Tensor:
+    """(4, 6, C) the scores of some characters, for the lines of a poem as source and target."""
+    ids = torch.tensor(encode(tokenizer, [f"{line}</s>" for line in TRAIN[5].lines]))
+    columns = tokenizer.convert_tokens_to_ids(list(characters))
+    with torch.inference_mode():
+        return model.eval()(ids, labels=ids, use_cache=False).logits[..., columns]
+
+
+@pytest.mark.parametrize("layers", [(2, 3), (3, 3), (2, 5), (4, 6)])
+def test_a_base_that_has_grown_says_what_it_said_before(layers: tuple[int, int]) -> None:
+    """With other characters, in another order, and with layers that add nothing yet."""
+    before, after = character_tokenizer(CHARACTERS), character_tokenizer([*"春鳜", *CHARACTERS[::-1], *"櫂鹳"])
+    torch.manual_seed(0)
+    earlier = PoemWriter(new_model(before, sizes(), (2, 3)), before)
     torch.manual_seed(1)
-    later = new_model(tokenizer, tmp_path)
-    assert torch.equal(later.shared.weight, model.shared.weight)
-    own, other = model.decoder.block[0].layer, later.decoder.block[0].layer
-    assert torch.equal(own[0].SelfAttention.q.weight, other[0].SelfAttention.q.weight)
-    assert not torch.equal(own[1].EncDecAttention.q.weight, other[1].EncDecAttention.q.weight)
-    encoders = (each.encoder.block[0].layer[0].SelfAttention.q.weight for each in (model, later))
-    assert not torch.equal(*encoders)
+    model = grown(earlier, after, layers)
+    known = "".join(dict.fromkeys(CHARACTERS))
+    old, new = scores_of(earlier.model, before, known), scores_of(model, after, known)
+    assert torch.allclose(old, new, atol=1e-4) and model.shared.weight.shape == (len(after), 64)
+    assert (len(model.encoder.block), len(model.decoder.block)) == layers
+    assert model.lm_head.weight is model.shared.weight and model.encoder.embed_tokens.weight is model.shared.weight
+    assert not torch.equal(model.shared.weight[after.convert_tokens_to_ids("鳜")], torch.zeros(64))
+
+
+def test_new_layers_learn() -> None:
+    """What begins at zero does not stay there."""
+    tokenizer = character_tokenizer(CHARACTERS)
+    torch.manual_seed(0)
+    model = grown(PoemWriter(new_model(tokenizer, sizes(), (1, 1)), tokenizer), tokenizer, (2, 2))
+    ids = torch.tensor(encode(tokenizer, [f"{line}</s>" for line in TRAIN[5].lines]))
+    model(ids, labels=ids, use_cache=False).loss.backward()
+    for block in (model.encoder.block[1], model.decoder.block[1]):
+        *attentions, feed_forward = block.layer
+        outputs = [(layer.SelfAttention if i == 0 else layer.EncDecAttention).o for i, layer in enumerate(attentions)]
+        for matrix in (*outputs, feed_forward.DenseReluDense.wo):
+            assert not matrix.weight.any() and matrix.weight.grad.any()
+
+
+def test_the_recipe_leaves_a_poem_model(tmp_path, monkeypatch, capsys) -> None:
+    """Two steps; two more from there, with a layer more; and a finished run is not begun again."""
+    (tmp_path / "poems").mkdir()
+    write_ccpc(TRAIN, tmp_path / "poems" / "poems_train.json")
+    write_ccpc(VALID, tmp_path / "poems" / "fragments.json")
+    common = ["train_base", "--poems", str(tmp_path / "poems"), "--steps", "2", "--batch-size", "2"]
+    runs = {"first": ["--layers", "1", "1"], "second": ["--layers", "1", "2", "--start", str(tmp_path / "first")]}
+    for name, options in runs.items():
+        monkeypatch.setattr(sys, "argv", [*common, *options, "--out", str(tmp_path / name)])
+        train_base.main()
+        writer = PoemWriter.from_pretrained(tmp_path / name)
+        assert len(writer.write(["明月"], PoemOptions("5x4", n=2))) == 2
+        log = json.loads((tmp_path / name / train_base.LOG).read_text())
+        assert (log["steps"], log["batch_size"], log["passes"]) == (2, 2, 2 / (2 * 6 + 2))
+    assert len(writer.model.decoder.block) == 2 and writer.unknown_characters("雪梅绝律") == set()
+    assert "12 quatrains, 4 fragments, 14 batches a pass" in capsys.readouterr().out
+    before = contents(tmp_path / "second")
+    train_base.main()
+    assert contents(tmp_path / "second") == before and capsys.readouterr().out == ""
 
 
 def test_the_embedding_takes_larger_steps() -> None:

@@ -231,7 +231,7 @@ def test_groups_belong_to_their_keywords(own) -> None:
     assert [poem.log_likelihood for poem in poems] == pytest.approx(scores.tolist(), abs=1e-5)
 
 
-PER_LINE = PoemOptions("5x4", n=3)
+PER_LINE = PoemOptions("5x4", n=3, tone=False)
 
 
 @pytest.mark.parametrize(
@@ -273,9 +273,19 @@ def test_an_opening_refuses_words_too(own) -> None:
     assert (first.refused, second.refused) == ({"白云": REPEATED}, {"黄花": REPEATED})
 
 
+def test_the_order_of_tones_refuses_words(own) -> None:
+    """Line 2 after 仄仄平平仄 has an oblique character 4, and 江枫渔 could only be characters 3 to 5, all level."""
+    tonal = replace(PER_LINE, tone=True)
+    for options, refused in ((tonal, {"江枫渔": NO_PLACE}), (PER_LINE, {})):
+        rules = replace(options, rhyme=False)
+        (group,) = own.write_batch([["明月", "江枫渔"]], rules, openings=[LINES[0]] * 3)
+        assert [poem.refused for poem in group] == [refused] * 3
+        assert all(("江枫渔" in poem.lines[1]) is not bool(refused) for poem in group)
+
+
 @pytest.mark.parametrize(("chosen", "refused"), [(0, {"白云": REPEATED}), (1, {})])
 def test_reasons_go_where_their_drafts_go(own, chosen: int, refused: dict[str, str]) -> None:
-    """After line 2 one of two drafts goes on, twice: the one whose opening has a character of the word, or the other."""
+    """After line 2 one of two drafts goes on, twice: one with a character of the word in its opening, or the other."""
     words, options = ["明月", "白云", "花"], replace(PER_LINE, n=2)
     (poems,) = own.write_batch(
         [words], options, openings=LINES[:2], select=lambda drafts: [chosen] * 2 if drafts.written == 2 else [0, 1]

@@ -6,6 +6,7 @@ that counts parameters cut the 12 + 12 layers to 2 + 2, which changes no shape o
 
 import json
 import shutil
+from itertools import cycle
 
 import pytest
 import sentencepiece
@@ -17,6 +18,7 @@ from helpers.characters import is_han
 from helpers.config import ASSETS
 from helpers.options import PoemOptions, PoemTrainingConfig
 from helpers.poems import (
+    HEAD,
     MIN_P,
     STRATEGIES,
     PoemWriter,
@@ -58,10 +60,11 @@ FEW = {"num_layers": 2, "num_decoder_layers": 2}
 
 
 def sentences() -> list[str]:
-    """Poems as the web writes them, with full-width punctuation, and our prompts."""
+    """Poems as the web writes them, with full-width punctuation, and our sources."""
     poems = read_split(ASSETS / "poems", "train")[:1500]
     written = ["{}，{}。{}，{}。".format(*poem.lines) for poem in poems]
-    return [*written, *("关键词：" + " ".join(poem.keywords) for poem in poems)]
+    heads = cycle(f"{length}{kind}{numbers}：" for length in "五七" for kind in "绝律" for numbers in ("1", "2", "34"))
+    return [*written, *(head + " ".join(poem.keywords) for head, poem in zip(heads, poems, strict=False))]
 
 
 def random_state() -> dict[str, torch.Tensor]:
@@ -97,7 +100,7 @@ def logits(writer: PoemWriter) -> torch.Tensor:
     """For the third line of a poem."""
     source, target = (
         torch.tensor(encode(writer.tokenizer, [text]))
-        for text in (source_text(["白日", "黄河"], HERON_TOWER[:2]), target_text(HERON_TOWER[2]))
+        for text in (source_text(["白日", "黄河"], HERON_TOWER[:2], 5), target_text(HERON_TOWER[2]))
     )
     with torch.inference_mode():
         return writer.model(source, labels=target, use_cache=False).logits
@@ -127,22 +130,23 @@ def test_what_is_loaded_is_what_lies_in_the_folder(writer, folder) -> None:
 
 def test_full_width_punctuation_is_read_as_half_width(writer) -> None:
     tokenizer = writer.tokenizer
-    assert encode(tokenizer, ["关键词:明月 春风"]) == encode(tokenizer, ["关键词：明月 春风"])
+    assert encode(tokenizer, ["五绝3:明月 春风"]) == encode(tokenizer, ["五绝３：明月 春风"])
     assert encode(tokenizer, ["白日依山尽,黄河"]) == encode(tokenizer, ["白日依山尽，黄河"])
-    (prompt,) = encode(tokenizer, ["关键词:"])
-    assert tokenizer.unk_token_id not in prompt and tokenizer.decode(prompt).strip() == "关键词:"
+    (prompt,) = encode(tokenizer, ["七律234:"])
+    assert tokenizer.unk_token_id not in prompt and tokenizer.decode(prompt).strip() == "七律234:"
 
 
 def test_texts_survive(writer) -> None:
     tokenizer = writer.tokenizer
     for keywords, lines in ([["白日", "黄河", "楼"], HERON_TOWER[:3]], [["明月"], []]):
-        (ids,) = encode(tokenizer, [source_text(keywords, lines)])
+        (ids,) = encode(tokenizer, [source_text(keywords, lines, 5)])
         assert tokenizer.unk_token_id not in ids and ids.count(1) == 1 + len(lines) and ids[-1] == 1
         *parts, rest = tokenizer.decode(ids, skip_special_tokens=False).split("</s>")
-        assert [part.strip() for part in parts] == ["关键词:" + " ".join(keywords), *lines] and rest == ""
+        asked = f"五绝{len(lines) + 1}:" + " ".join(keywords)
+        assert [part.strip() for part in parts] == [asked, *lines] and rest == ""
     (ids,) = encode(tokenizer, [target_text(HERON_TOWER[3])])
     assert ids[-1] == 1 and tokenizer.decode(ids, skip_special_tokens=True).replace(" ", "") == HERON_TOWER[3]
-    assert writer.unknown_characters("关键词白日依山尽龘") == {"龘"}
+    assert writer.unknown_characters(HEAD + "白日依山尽龘") == {"龘"}
 
 
 @pytest.mark.parametrize("form", ["5x4", "7x4"])
@@ -160,7 +164,7 @@ def test_every_line_has_its_keyword(writer, form: str, decoding) -> None:
     """Without rules, among tokens of several characters."""
     n = 8 if decoding is MIN_P else 1
     sets = [["黄河", "明月", "江枫渔", "花"]]
-    options = PoemOptions(form, n=n, rhyme=False, no_repeat=False, tone=False, keyword_bonus=0.0)
+    options = PoemOptions(form, n=n, rhyme=False, no_repeat=False, tone=False)
     (group,) = writer.write_batch(sets, options, decoding=decoding)
     for poem in group:
         assert check_poem(poem.lines)["form"] == form, poem
@@ -183,6 +187,6 @@ def test_two_steps_and_loading_again(folder, tmp_path) -> None:
     assert all(torch.equal(again.model.state_dict()[name], tensor) for name, tensor in after.items())
     assert torch.allclose(logits(again), logits(writer), atol=1e-5)
     assert again.tokenizer.get_vocab() == writer.tokenizer.get_vocab()
-    texts = [source_text(["明月"], HERON_TOWER)]
+    texts = [source_text(["明月"], HERON_TOWER[:3], 5)]
     assert encode(again.tokenizer, texts) == encode(AutoTokenizer.from_pretrained(folder), texts)
     (tmp_path / "model.safetensors").unlink()
