@@ -9,18 +9,30 @@ import torch
 
 from helpers.checks.exercise import answer, exercise, expect
 
+KINDS = ("level", "oblique", "neighbouring", "none")  # of rhyme, as `helpers.verse.check_poem` names them
+
 
 @exercise("rhymes")
 def check_rhymes(fn: Callable) -> None:
-    """fn(four lines) -> whether lines 2 and 4 rhyme in the 平水韵."""
+    """fn(four lines) -> how lines 2 and 4 rhyme in the 平水韵: one of `KINDS`."""
     tower = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
     snow = ["千山鸟飞绝", "万径人踪灭", "孤舟蓑笠翁", "独钓寒江雪"]
-    expect(bool(answer(fn, tower)), "流 and 楼 both belong to 十一尤: this poem rhymes.")
-    expect(not answer(fn, snow), "灭 and 雪 are oblique (仄): they have no level group, so nothing is shared.")
-    same = [*tower[:3], "大江天际流"]
-    expect(not answer(fn, same), "流 with 流 is a repetition, not a rhyme.")
+    got = answer(fn, tower)
+    expect(isinstance(got, str) and got in KINDS, f"Return one of the words {', '.join(KINDS)}.")
+    expect(got == "level", "流 and 楼 both belong to 十一尤: a level rhyme.")
+    old = answer(fn, snow)
+    expect(old != "none", "灭 and 雪 have no level group, but share an oblique one, 九屑: an older kind of rhyme.")
+    expect(old == "oblique", "灭 and 雪 share a group, 九屑, and it is an oblique one.")
+    expect(fn([*tower[:3], "大江天际流"]) == "none", "流 with 流 is a repetition, not a rhyme.")
+    shore = ["春日寻芳去", "行到水之涯", "无人问归路", "唯见满山花"]
+    expect(fn(shore) == "level", "涯 is in three groups, one of them that of 花: sets that meet need not be equal.")
     modern = ["空山无一人", "门外有清风", "闲坐看流水", "月明照古松"]
-    expect(not answer(fn, modern), "风 is in 一东, 松 in 二冬: alike today, two groups in the 平水韵.")
+    near = fn(modern)
+    expect(near != "none", "风 is in 一东, 松 in 二冬: the two groups are neighbours (邻韵).")
+    expect(near == "neighbouring", "风 is in 一东, 松 in 二冬: alike today, two groups in the 平水韵.")
+    expect(fn([*tower[:3], "更上一层山"]) == "none", "流 is in 十一尤, 山 in 十五删: these are no neighbours.")
+    mixed = [*snow[:3], "独钓寒江鱼"]
+    expect(fn(mixed) == "none", "灭 is oblique and 鱼 level: they share nothing.")
 
 
 @exercise("places")

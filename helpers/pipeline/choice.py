@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from helpers.poems import Poem
 
 RHYME, TONES = ("rhyme", "first_line", "third_line"), ("order", "tails")  # the faults that each option forbids
+FINALISTS = 8  # candidates that are compared with the picture, at least
 LIKELIHOOD_WEIGHT = 0.5  # weight of the T5's z-score relative to the image-text z-score
 
 
@@ -36,11 +37,14 @@ def standardise(scores: np.ndarray) -> np.ndarray:
     return (scores - scores.mean(1, keepdims=True)) / np.where(spread > 0, spread, 1)
 
 
-def broken_rules(lines: Sequence[str], options: PoemOptions) -> int:
-    """The number of rules that the poem was to keep and breaks: a constraint gives way where it must."""
-    found = check_poem(lines)
+def broken_rules(lines: Sequence[str], options: PoemOptions, words: Sequence[str] = ()) -> int:
+    """The number of rules that the poem was to keep and breaks, and of `words` that it was to hold and lacks.
+
+    A constraint gives way where it must.
+    """
+    found = check_poem(lines, words)
     waived = {*(RHYME if not options.rhyme else ()), *(TONES if not options.tone else ())}
-    return len(set(found["faults"]) - waived) + bool(found["repeats"])
+    return len(set(found["faults"]) - waived) + bool(found["repeats"]) + len(found["missing"])
 
 
 def best_first(totals: np.ndarray, broken: np.ndarray) -> np.ndarray:
@@ -67,10 +71,21 @@ class Choice:
     def best_first(
         self, image_embeds: np.ndarray, candidates: Sequence[Sequence[Poem]], options: PoemOptions
     ) -> list[list[Poem]]:
-        """The n candidates of each picture (N, D): fewer broken rules first, then by their total scores."""
+        """The n candidates of each picture (N, D), best first.
+
+        Fewer broken rules first, then likelihood; the likeliest quarter, the finalists, then by their total scores. A
+        text costs as much to encode as to write, and what the T5 finds unlikely is seldom one thought.
+        """
+        shape = len(candidates), len(candidates[0])
         poems = [poem for row in candidates for poem in row]
-        log_likelihoods = np.array([poem.log_likelihood for poem in poems])  # (N·n,)
-        totals = self.total_scores(image_embeds, [poem.lines for poem in poems], log_likelihoods)  # (N, n)
-        broken = np.array([broken_rules(poem.lines, options) for poem in poems]).reshape(totals.shape)
-        orders = best_first(totals, broken)
+        likelihoods = np.array([poem.log_likelihood for poem in poems]).reshape(shape)  # (N, n)
+        broken = np.array([
+            broken_rules(poem.lines, options, poem.keywords[:4] if options.keyword_per_line else ()) for poem in poems
+        ]).reshape(shape)  # fmt: skip
+        orders = best_first(likelihoods, broken)  # (N, n)
+        finalists = orders[:, : max(FINALISTS, shape[1] // 4)]  # (N, m)
+        lines = [row[i].lines for row, chosen in zip(candidates, finalists, strict=True) for i in chosen]
+        totals = self.total_scores(image_embeds, lines, np.take_along_axis(likelihoods, finalists, 1).ravel())
+        places = best_first(totals, np.take_along_axis(broken, finalists, 1))  # (N, m)
+        orders[:, : finalists.shape[1]] = np.take_along_axis(finalists, places, 1)
         return [[row[i] for i in order] for row, order in zip(candidates, orders, strict=True)]

@@ -12,6 +12,7 @@ Read in this order:
     drafts: poems in progress.
     decoding: ways to choose the next token.
     writer: the poem model at work.
+    reader: the second reader, which says how well lines go together.
 """
 
 import lazy_loader
@@ -63,6 +64,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "sample_rows",
             "uniform_draws",
         ],
+        "reader": ["LineReader", "PoemReader", "joined"],
         "writer": ["Poem", "PoemWriter", "character_tokenizer"],
     },
 )

@@ -140,7 +140,7 @@ def test_steps_out_of_order(pipeline, picture) -> None:
         write_poems(pipeline, None, "", PoemOptions())
     with pytest.raises(ValueError, match="write a poem first"):
         draw_card(None, 0, DEFAULT_CARD)
-    with pytest.raises(ValueError, match="at most 8 candidates, not 10000"):
+    with pytest.raises(ValueError, match="at most 48 candidates, not 10000"):
         write_poems(pipeline, picture, "", PoemOptions(n=10_000))
     writing = write_poems(pipeline, picture, "", PoemOptions(n=2))
     for number in (2, -1, None, 0.0):

@@ -5,13 +5,24 @@ from itertools import permutations
 import numpy as np
 import torch
 
-from helpers.verse import level_rhymes
+from helpers.verse import enforced, neighbours
 from tests.checks.answer_tests import answer_tests
 
+BOOK = enforced()
 
-def rhymes(lines):
+
+def rhymes(lines, near=neighbours, alike=lambda a, b: not a.isdisjoint(b), tones="平仄"):
     second, fourth = lines[1][-1], lines[3][-1]
-    return second != fourth and bool(level_rhymes(second) & level_rhymes(fourth))
+    for tone, kind in zip(tones, ("level", "oblique"), strict=False):
+        if second != fourth and alike(BOOK.groups(second, tone), BOOK.groups(fourth, tone)):
+            return kind
+    close = {group for own in BOOK.groups(second, "平") for group in near(own)}
+    return "neighbouring" if second != fourth and close & BOOK.groups(fourth, "平") else "none"
+
+
+def told(kind, *ends):
+    """A right answer, but for poems of which line 4 ends in one of `ends`."""
+    return lambda lines: kind if lines[3][-1] in ends else rhymes(lines)
 
 
 def place(logs, lines=4):
@@ -87,10 +98,17 @@ RIGHT = {
     "check_survivors": survivors,
 }
 WRONG = [
-    ("check_rhymes", lambda lines: lines[1][-1] != lines[3][-1], "no level group"),
-    ("check_rhymes", lambda lines: bool(level_rhymes(lines[1][-1]) & level_rhymes(lines[3][-1])), "a repetition"),
-    ("check_rhymes", lambda lines: False, "this poem rhymes"),
-    ("check_rhymes", lambda lines: rhymes(lines) or lines[1][-1] == "风", "two groups"),
+    ("check_rhymes", lambda lines: rhymes(lines) == "level", "one of the words"),
+    ("check_rhymes", lambda lines: {rhymes(lines)}, "one of the words"),
+    ("check_rhymes", lambda lines: "none", "a level rhyme"),
+    ("check_rhymes", lambda lines: rhymes(lines, tones="平"), "an older kind of rhyme"),
+    ("check_rhymes", told("level", "雪"), "an oblique one"),
+    ("check_rhymes", told("level", "流"), "a repetition"),
+    ("check_rhymes", lambda lines: rhymes(lines, alike=lambda a, b: bool(a) and a == b), "need not be equal"),
+    ("check_rhymes", lambda lines: rhymes(lines, near=lambda group: {group}), "are neighbours"),
+    ("check_rhymes", told("level", "松"), "two groups"),
+    ("check_rhymes", told("neighbouring", "山"), "no neighbours"),
+    ("check_rhymes", told("neighbouring", "鱼"), "share nothing"),
     ("check_place", lambda logs: [0], "one each"),
     ("check_place", lambda logs: logs.argmax(1), "in one line"),
     ("check_place", greedy_place, "needs more"),

@@ -18,7 +18,7 @@ from PIL import Image
 from helpers import __main__ as cli
 from helpers.config import ASSETS
 from helpers.pipeline import load_pipeline
-from helpers.verse import check_poem
+from helpers.verse import check_poem, reported
 from tests.samples import png_header
 
 ROOT = Path(__file__).parents[2]
@@ -121,10 +121,12 @@ def test_a_reader_asks_for_json(run) -> None:
     records = result.records
     assert [record["image"] for record in records] == [LOTUS, LAKE]
     for record in records:
-        assert list(record) == ["image", "keywords", "plan", "poem", "checks"]
+        assert list(record) == ["image", "keywords", "plan", "poem", "checks", "missing"]
         assert all(list(row) == ["word", "score", "probability", "seen"] for row in record["keywords"])
         assert {row["word"] for row in record["keywords"]} == {"春", "雨"}
-        assert check_poem(record["poem"])["form"] == "5x4" and record["checks"] == check_poem(record["poem"])
+        checks = check_poem(record["poem"], record["plan"], reported())
+        assert record["checks"] == checks and checks["form"] == "5x4"
+        assert sorted(record["missing"]) == sorted(checks["missing"]) and all(record["missing"].values())
     assert [record["poem"] for record in run(*arguments).records] == [record["poem"] for record in records]
 
 

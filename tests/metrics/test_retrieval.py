@@ -11,11 +11,13 @@ from helpers.metrics import (
     average_precision,
     chance_recall,
     distinct_n,
+    keyword_first,
     keyword_recall,
     recall_at_k,
     verse_rates,
     word_ranking,
 )
+from helpers.verse import check_poem
 
 HERON_TOWER = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
 
@@ -94,10 +96,38 @@ def test_word_ranking() -> None:
     assert figures["map_by_word"] == pytest.approx((1 + 1 / 2) / 2)  # word 1 shows in no picture
 
 
+BROKEN = ["白日依山白", "黄河入海去", "欲穷千里", "更上一层楼"]
+
+
 def test_verse_rates() -> None:
-    broken = ["白日依山白", "黄河入海去", "欲穷千里", "更上一层楼"]
-    assert verse_rates([HERON_TOWER]) == {"exact_form": 1, "rhymed": 1, "tonal": 1, "no_repeats": 1}
-    assert verse_rates([HERON_TOWER, broken]) == {"exact_form": 0.5, "rhymed": 0.5, "tonal": 0.5, "no_repeats": 0.5}
+    right = verse_rates([HERON_TOWER])
+    assert {"exact_form", "rhymed", "tonal", "no_repeats", "faultless"} <= set(right) and set(right.values()) == {1.0}
+    halves = verse_rates([HERON_TOWER, BROKEN])
+    assert halves.keys() == right.keys()
+    assert {halves[name] for name in ("exact_form", "rhymed", "tonal", "no_repeats", "faultless")} == {0.5}
+
+
+def test_a_word_across_the_caesura_is_a_fault_of_its_own() -> None:
+    """By what it was to hold alone: 日依 stands in the poem, between the feet."""
+    rates = verse_rates([HERON_TOWER, HERON_TOWER], [["白日"], ["日依"]])
+    assert rates["caesura"] == rates["faultless"] == 0.5 and verse_rates([HERON_TOWER])["caesura"] == 1
+    assert {rate for name, rate in rates.items() if name not in ("caesura", "faultless")} == {1.0}
+
+
+def test_figures_of_form_are_those_of_the_book_that_did_not_steer() -> None:
+    """山长, the head of a school, is oblique: so says the other book, while what steers knows 长 as level there."""
+    school = ["管领神仙侣", "追陪山长家", "往来惟意适", "歌舞对年华"]
+    assert verse_rates([school])["tonal"] == 1 and not check_poem(school)["tonal"]
+
+
+def test_keyword_first() -> None:
+    """Three lines or more that begin with a word of the poem's: a list, and no poem."""
+    words = ["白日", "黄河", "欲穷", "上一"]
+    assert keyword_first([HERON_TOWER], [words]) == 1
+    assert keyword_first([HERON_TOWER, HERON_TOWER], [words, words[:2]]) == 0.5
+    assert keyword_first([HERON_TOWER], [["日依", "河入", "穷千"]]) == 0
+    with pytest.raises(ValueError):
+        keyword_first([HERON_TOWER], [words, words])
 
 
 def test_keyword_recall() -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from helpers.options import PoemOptions
-from helpers.pipeline import best_first, broken_rules, image_text_fit, standardise, total_scores
+from helpers.pipeline import Choice, best_first, broken_rules, image_text_fit, standardise, total_scores
+from helpers.poems import Poem
 
 GOOD = ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"]
 
@@ -51,3 +52,32 @@ def test_rules_that_were_not() -> None:
 def test_a_broken_rule_outweighs_any_score() -> None:
     totals, broken = np.array([[0.1, 9.0, 0.2]]), np.array([[0, 1, 0]])
     assert best_first(totals, broken).tolist() == [[2, 0, 1]]
+
+
+def test_a_missing_word_counts_as_a_broken_rule() -> None:
+    assert broken_rules(GOOD, PoemOptions(form="5x4"), ["黄河", "落日", "白日"]) == 1
+
+
+class Encoder:
+    """Texts on a line: the more 山 they have, the nearer to the picture; counts what it encodes."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def encode_texts(self, texts: list[str]) -> np.ndarray:
+        self.texts += texts
+        return np.array([[text.count("山"), 1.0] for text in texts])
+
+
+def test_only_finalists_are_compared_with_the_picture() -> None:
+    poems = [Poem((("山" * (i % 7)).ljust(5, "水"), "乙", "丙", "丁"), ("山",), -i / 10) for i in range(48)]
+    encoder = Encoder()
+    choice = Choice(encoder, np.array([[0.0, 1.0]]))
+    options = PoemOptions(form="5x4", keyword_per_line=False)
+    (ordered,) = choice.best_first(np.array([[1.0, 0.0]]), [poems], options)
+    assert len(encoder.texts) == 12 and sorted(map(id, ordered)) == sorted(map(id, poems))
+    broken = [broken_rules(poem.lines, options) for poem in ordered]
+    assert broken == sorted(broken)
+    by_likelihood = sorted(poems, key=lambda poem: (broken_rules(poem.lines, options), -poem.log_likelihood))
+    assert {poem.lines for poem in ordered[:12]} == {poem.lines for poem in by_likelihood[:12]}
+    assert ordered[12:] == by_likelihood[12:] and ordered[:12] != by_likelihood[:12]

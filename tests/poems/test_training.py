@@ -503,14 +503,13 @@ def test_prepare_to_copy() -> None:
     assert [weight[0, 0].item() for weight in weights] == pytest.approx([0.6, 0.6, 2.0, 2.0])
 
 
-def sizes(**changes: int) -> T5Config:
-    return T5Config(**{"d_model": 64, "d_kv": 16, "num_heads": 4, "d_ff": 128} | changes)
+NARROW = T5Config(d_model=64, d_kv=16, num_heads=4, d_ff=128)
 
 
 def test_a_new_base_model() -> None:
     tokenizer = character_tokenizer(CHARACTERS)
     torch.manual_seed(0)
-    model = new_model(tokenizer, sizes(), (2, 3))
+    model = new_model(tokenizer, NARROW, (2, 3))
     assert model.shared.weight.shape == (len(tokenizer), 64) and copying(model, tokenizer) > 1
     assert (len(model.encoder.block), len(model.decoder.block)) == (2, 3)
     assert model.encoder.block[0].layer[1].DenseReluDense.wi.weight.shape == (128, 64)
@@ -531,7 +530,7 @@ def test_a_base_that_has_grown_says_what_it_said_before(layers: tuple[int, int])
     """With other characters, in another order, and with layers that add nothing yet."""
     before, after = character_tokenizer(CHARACTERS), character_tokenizer([*"春鳜", *CHARACTERS[::-1], *"櫂鹳"])
     torch.manual_seed(0)
-    earlier = PoemWriter(new_model(before, sizes(), (2, 3)), before)
+    earlier = PoemWriter(new_model(before, NARROW, (2, 3)), before)
     torch.manual_seed(1)
     model = grown(earlier, after, layers)
     known = "".join(dict.fromkeys(CHARACTERS))
@@ -546,7 +545,7 @@ def test_new_layers_learn() -> None:
     """What begins at zero does not stay there."""
     tokenizer = character_tokenizer(CHARACTERS)
     torch.manual_seed(0)
-    model = grown(PoemWriter(new_model(tokenizer, sizes(), (1, 1)), tokenizer), tokenizer, (2, 2))
+    model = grown(PoemWriter(new_model(tokenizer, NARROW, (1, 1)), tokenizer), tokenizer, (2, 2))
     ids = torch.tensor(encode(tokenizer, [f"{line}</s>" for line in TRAIN[5].lines]))
     model(ids, labels=ids, use_cache=False).loss.backward()
     for block in (model.encoder.block[1], model.decoder.block[1]):

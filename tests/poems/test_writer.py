@@ -5,12 +5,28 @@ from dataclasses import replace
 
 import pytest
 import torch
-from transformers import T5ForConditionalGeneration
+from transformers import (
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    T5ForConditionalGeneration,
+    TemperatureLogitsWarper,
+)
 
 from helpers.options import FORMS, PoemOptions
-from helpers.poems import MIN_P, PoemWriter, character_tokenizer, collate, encode, pad, source_text, target_text
+from helpers.poems import (
+    MIN_P,
+    PoemWriter,
+    character_tokenizer,
+    collate,
+    encode,
+    inverse_transform,
+    pad,
+    source_text,
+    target_text,
+    uniform_draws,
+)
 from helpers.storage import INT8_WEIGHTS, load_pretrained
-from helpers.verse import NO_PLACE, REPEATED, UNKNOWN, check_poem
+from helpers.verse import NO_PLACE, REPEATED, UNKNOWN, VerseProcessor, VerseRules, check_poem
 from recipes.poem_t5 import export as export_poem_t5
 from tests.samples import CHARACTERS, tiny_t5, write_mengzi
 
@@ -173,14 +189,37 @@ def test_a_low_temperature_leaves_no_choice(own) -> None:
 
 
 def test_decoding_reaches_generate(own, monkeypatch) -> None:
+    """What is asked for; without it the loop of our own draws."""
     calls, generate = [], own.model.generate
     monkeypatch.setattr(own.model, "generate", lambda **k: calls.append(k) or generate(**k))
     own.write(["明月"], ONE)
+    assert calls == []
+    own.write(["明月"], ONE, decoding=MIN_P)
     own.write(["明月"], ONE, decoding={"do_sample": False, "num_beams": 2})
-    assert all(MIN_P.items() <= call.items() for call in calls[:4])
+    assert len(calls) == 8 and all(MIN_P.items() <= call.items() for call in calls[:4])
     assert MIN_P == {"do_sample": True, "top_k": 0, "temperature": 0.8, "min_p": 0.05}
     for call in calls[4:]:
         assert (call["do_sample"], call["num_beams"], "min_p" in call) == (False, 2, False)
+
+
+@pytest.mark.parametrize("name", ["own", "mengzi"])
+def test_drawn_poems_equal_a_plain_loop(name: str, request) -> None:
+    """One row, without a cache: the library's temperature and min-p, and the numbers of the seed and the keywords."""
+    writer = request.getfixturevalue(name)
+    options, tokenizer = replace(ONE, n=3, seed=4), writer.tokenizer
+    draws = uniform_draws(["明月", "雪"], 3, 4)  # (4, 3, T)
+    for row, poem in enumerate(writer.write(["明月", "雪"], options)):
+        for number, line in enumerate(poem.lines):
+            rules = VerseProcessor(tokenizer, VerseRules(5), [poem.lines[:number]])
+            warpers = LogitsProcessorList([rules, TemperatureLogitsWarper(0.8), MinPLogitsWarper(0.05)])
+            source = torch.tensor(encode(tokenizer, [source_text(["明月", "雪"], poem.lines[:number], 5)]))
+            ids = torch.zeros(1, 1, dtype=torch.long)
+            while ids[0, -1] != tokenizer.eos_token_id:
+                with torch.inference_mode():
+                    scores = writer.model(source, decoder_input_ids=ids, use_cache=False).logits[:, -1]
+                token = inverse_transform(warpers(ids, scores).softmax(1), draws[number, row, ids.shape[1] - 1][None])
+                ids = torch.cat([ids, token[:, None]], 1)
+            assert tokenizer.decode(ids[0], skip_special_tokens=True).replace(" ", "") == line
 
 
 def test_tones_only_when_asked(own) -> None:
@@ -198,28 +237,35 @@ def test_no_character_comes_twice_unless_allowed(own) -> None:
     assert any(check_poem(poem.lines)["repeats"] for poem in free)
 
 
-def test_the_lines_before_are_read(own, monkeypatch) -> None:
+def test_the_lines_before_are_read(own) -> None:
     """Line i is written for the keywords and lines 1 to i - 1 of the same poem, and of no other."""
-    sources, generate = [], own.model.generate
-    monkeypatch.setattr(own.model, "generate", lambda **k: sources.append(k["input_ids"]) or generate(**k))
+    sources = []
+    hook = own.model.encoder.register_forward_pre_hook(lambda _, inputs: sources.append(inputs[0]))
     poems = [poem for row in own.write_batch([["明月"], ["雪", "山"]], replace(ONE, n=2)) for poem in row]
+    hook.remove()
     for i, ids in enumerate(sources):
-        texts = [source_text(poem.keywords, poem.lines[:i], 5) for poem in poems]
-        assert torch.equal(ids, pad(encode(own.tokenizer, texts), 0))
+        texts = dict.fromkeys(source_text(poem.keywords, poem.lines[:i], 5) for poem in poems)  # each is read once
+        assert torch.equal(ids, pad(encode(own.tokenizer, list(texts)), 0))
     assert len(sources) == 4
 
 
+@pytest.mark.parametrize("decoding", [None, MIN_P], ids=["drawn", "generate"])
 @pytest.mark.parametrize("sets, n", [(1, 1), (1, 8), (5, 3)])
-def test_four_calls_of_generate(own, monkeypatch, sets: int, n: int) -> None:
-    rows, steps, generate = [], [], own.model.generate
-    monkeypatch.setattr(own.model, "generate", lambda **k: rows.append(len(k["input_ids"])) or generate(**k))
-    hook = own.model.decoder.register_forward_pre_hook(
-        lambda _m, _a, kwargs: steps.append(kwargs["input_ids"].shape[1]), with_kwargs=True
-    )
-    own.write_batch([["明月"]] * sets, PoemOptions(n=n))
-    hook.remove()
-    assert rows == [sets * n] * 4
-    assert set(steps[:-1]) == {1}  # the cache is at work, although the config says no; the last call scores
+def test_all_poems_are_written_at_once(own, sets: int, n: int, decoding) -> None:
+    """The encoder is asked once a line, the decoder once a token, for all rows and with a cache."""
+    encoded, steps = [], []
+    hooks = [
+        own.model.encoder.register_forward_pre_hook(lambda _m, inputs: encoded.append(len(inputs[0]))),
+        own.model.decoder.register_forward_pre_hook(
+            lambda _m, _a, kwargs: steps.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+        ),
+    ]
+    own.write_batch([["明月"]] * sets, replace(ONE, n=n), decoding=decoding)
+    for hook in hooks:
+        hook.remove()
+    assert len(encoded) == 4 and encoded[0] == 1  # for all the same words
+    assert set(steps) == {(sets * n, 1)}  # the cache is at work, although the config says no
+    assert len(steps) == 4 * 6
 
 
 def test_groups_belong_to_their_keywords(own) -> None:
