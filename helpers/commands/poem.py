@@ -103,7 +103,7 @@ def run_poem(args: argparse.Namespace) -> int:
     keywords = None if args.keywords is None else split_keywords(args.keywords)
     names, status = picture_names(args.images)
     if args.n is None:
-        args.n = DEFAULT.n if len(names) < 2 else FEW
+        args.n = FEW if args.out or len(names) > 1 else DEFAULT.n  # a file may go on with more pictures
     options, card = from_options(PoemOptions, args), from_options(CardOptions, args)
     job = PoemJob(args.profile, keywords, options, card, args.batch_size)
     return max(status, (write_file if args.out else print_poems)(names, job, args))

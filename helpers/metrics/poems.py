@@ -31,13 +31,14 @@ def verse_rates(
     return {name: float(np.mean(kept)) for name, kept in rates.items()}
 
 
+def is_list(poem: Sequence[str], keywords: Sequence[str]) -> bool:
+    """True if three lines or more begin with one of the keywords: it reads like a list of them."""
+    return sum(line.startswith(tuple(keywords)) for line in poem) >= 3
+
+
 def keyword_first(poems: Sequence[Sequence[str]], keyword_sets: Sequence[Sequence[str]]) -> float:
-    """The share of poems of which three lines or more begin with one of their keywords, like a list."""
-    begun = [
-        sum(line.startswith(tuple(keywords)) for line in poem) >= 3
-        for poem, keywords in zip(poems, keyword_sets, strict=True)
-    ]
-    return float(np.mean(begun))
+    """The share of poems that are lists."""
+    return float(np.mean([is_list(*pair) for pair in zip(poems, keyword_sets, strict=True)]))
 
 
 def keyword_recall(poems: Sequence[Sequence[str]], keyword_sets: Sequence[Sequence[str]]) -> float:

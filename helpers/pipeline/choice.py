@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from helpers.keywords import word_bias
+from helpers.metrics import is_list
 from helpers.options import PoemOptions
 from helpers.verse import check_poem
 
@@ -40,11 +41,13 @@ def standardise(scores: np.ndarray) -> np.ndarray:
 def broken_rules(lines: Sequence[str], options: PoemOptions, words: Sequence[str] = ()) -> int:
     """The number of rules that the poem was to keep and breaks, and of `words` that it was to hold and lacks.
 
-    A constraint gives way where it must.
+    A constraint gives way where it must. That a poem begins its lines with its words, like a list, counts as a rule
+    broken, too: one in twenty of the poets' poems does, half of the T5's.
     """
     found = check_poem(lines, words)
     waived = {*(RHYME if not options.rhyme else ()), *(TONES if not options.tone else ())}
-    return len(set(found["faults"]) - waived) + bool(found["repeats"]) + len(found["missing"])
+    others = bool(found["repeats"]) + len(found["missing"]) + is_list(lines, words)
+    return len(set(found["faults"]) - waived) + others
 
 
 def best_first(totals: np.ndarray, broken: np.ndarray) -> np.ndarray:

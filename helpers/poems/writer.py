@@ -38,7 +38,7 @@ from helpers.poems.next_line import (
     tokenize,
 )
 from helpers.storage import load_pretrained
-from helpers.verse import Line, VerseProcessor, VerseRules
+from helpers.verse import Line, VerseProcessor, VerseRules, first_character
 
 PAD, UNK = "<pad>", "<unk>"
 
@@ -50,7 +50,7 @@ class Poem:
     lines: tuple[str, str, str, str]
     keywords: tuple[str, ...]
     log_likelihood: float  # nats
-    refused: Mapping[str, str] = field(default_factory=dict)  # keyword -> why the rules let it go
+    refused: Mapping[str, str] = field(default_factory=dict, hash=False)  # keyword -> why the rules let it go
     opening: Line | None = None  # the poet's, if line 1 is one
 
     def __str__(self) -> str:
@@ -136,6 +136,8 @@ class PoemWriter:
         """
         if not keyword_sets or not all(any(word.strip() for word in keywords) for keywords in keyword_sets):
             raise ValueError("at least one keyword is needed to write a poem")
+        for char in options.acrostic:  # before anything is written
+            first_character(self.tokenizer, char)
         rows = [tuple(keywords) for keywords in keyword_sets for _ in range(options.n)]  # B
         drafts = Drafts.begin(rows, options.line_length, openings)
         torch.manual_seed(options.seed)  # for a `decoding` that draws from there
@@ -152,7 +154,11 @@ class PoemWriter:
             if select and number < 3:
                 drafts = drafts.rows(select(drafts))
         means = drafts.means().tolist()
-        written = [Poem(*row) for row in zip(drafts.lines, drafts.keywords, means, drafts.refused, strict=True)]
+        rows = zip(drafts.lines, drafts.keywords, means, drafts.refused, strict=True)
+        written = [
+            Poem(lines, words, mean, {word: why for word, why in refused.items() if word not in "".join(lines)})
+            for lines, words, mean, refused in rows
+        ]
         return [written[i : i + options.n] for i in range(0, len(written), options.n)]
 
     def _rules(self, drafts: Drafts, options: PoemOptions) -> VerseProcessor:

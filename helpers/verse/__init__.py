@@ -6,6 +6,7 @@ Read in this order:
     rhymes: the rhyme groups of a character (平水韵), from a package.
     readings: how a character is usually read, by two books: one that is enforced, one that is reported.
     patterns: the order of level and oblique tones in a line, each rule once.
+    doublings: characters that poets say twice running.
     check: a poem judged: form, rhyme, order of tones, tails, repetition, caesura.
     rules: the switches.
     vocabulary: a tokenizer's tokens as verse sees them.
@@ -47,6 +48,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "doublings": ["DOUBLINGS"],
         "rules": ["VerseRules"],
         "vocabulary": ["continuations", "verse_vocabulary"],
-        "processor": ["MIN_RHYMES", "NO_PLACE", "REPEATED", "UNKNOWN", "VerseProcessor"],
+        "processor": ["MIN_RHYMES", "NO_PLACE", "REPEATED", "UNKNOWN", "VerseProcessor", "first_character"],
     },
 )

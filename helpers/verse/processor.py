@@ -68,17 +68,10 @@ class VerseProcessor(LogitsProcessor):
             raise ValueError("earlier needs one entry for each prompt, all of the same number of lines, at most three")
         self.rules, self.vocabulary, self.number = rules, verse_vocabulary(tokenizer), len(earlier[0])
         self.tables = line_tables(tokenizer, rules, self.number)
-        self.head = self._head(head)
+        self.head = first_character(tokenizer, head)
         self._read_earlier(earlier)
         words = words or [None] * len(earlier)
         self._read_words(tokenizer, words, later or [()] * len(earlier), head, later_heads)
-
-    def _head(self, head: str) -> int:
-        """The number of the character that a line begins with, or 0."""
-        number = self.vocabulary.number.get(head, 0)
-        if head and self.vocabulary.single[number] < 0:
-            raise ValueError(f"no line can begin with {head!r}: the poem model does not know the character")
-        return number
 
     def _read_earlier(self, earlier: Sequence[Sequence[str]]) -> None:
         """What the lines leave open: patterns `begun` (P, K), `ends` (P, 2, C + 1), characters `used` (P, C + 1)."""
@@ -258,16 +251,17 @@ class VerseProcessor(LogitsProcessor):
         return allowed | (v.length == 0)
 
     def _in_words(self, line: Tensor, prompt: Tensor, place: int) -> Tensor:
-        """(B, V) all tokens but the characters that make a word with the one before, in which the tones are wrong."""
+        """(B, V) all tokens but those that make a word with the character before, in which the tones are wrong."""
         v = self.vocabulary
         fine = torch.ones(len(line), len(v.length), dtype=torch.bool, device=line.device)
         rows, words = (line[:, place - 1, None] == v.pairs[:, 0]).nonzero().unbind(1)
         if len(rows):
-            longer = line[rows].index_fill(1, torch.tensor([place], device=line.device), 0)
-            longer[:, place] = v.pairs[words, 1]
-            tokens = v.single[v.pairs[words, 1]]
-            right = (self._agreeing(longer) & self.begun[prompt[rows]]).any(1) | (tokens < 0)
-            fine[rows, tokens.clamp(min=0)] &= right
+            fitting = (v.chars[:, 0] == v.pairs[words, 1, None]) & (v.length <= self.rules.line_length - place)
+            which, tokens = fitting.nonzero().unbind(1)
+            rows = rows[which]
+            longer = torch.cat([line[rows, :place], v.chars[tokens]], 1)  # a token's padding fills the line up
+            longer = torch.nn.functional.pad(longer, (0, self.rules.line_length))[:, : self.rules.line_length]
+            fine[rows, tokens] = (self._agreeing(longer) & self.begun[prompt[rows]]).any(1)
         return fine
 
     def _progress(self, line: Tensor, written: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor]:
@@ -311,8 +305,8 @@ class VerseProcessor(LogitsProcessor):
         last, before = (line.gather(1, (written - n).clamp(0, length - 1)[:, None])[:, 0] for n in (1, 2))  # (B,)
         doubled = self.doubled[prompt] | ((line[:, 1:] == line[:, :-1]) & (line[:, 1:] > 0)).any(1)
         again = v.may_double[last] & ~doubled & (written > 0) & ~self.used[prompt, last]
-        repeats = _contains(used, v.chars) | v.restless
-        first = (v.chars[:, 0] == last[:, None]) & ~_contains(used, v.chars[:, 1:]) & ~v.restless
+        repeats = _contains(used, v.chars) | v.restless | (v.doubles & doubled[:, None])
+        first = (v.chars[:, 0] == last[:, None]) & ~_contains(used, v.chars[:, 1:]) & ~v.restless & ~v.doubles
         return repeats & ~(first & again[:, None])
 
     def _heads(self, allowed: Tensor) -> Tensor:
@@ -334,6 +328,18 @@ class VerseProcessor(LogitsProcessor):
         return self.vocabulary
 
 
+def first_character(tokenizer: PreTrainedTokenizerBase, head: str) -> int:
+    """The number of the character that a line is to begin with, 0 for none.
+
+    Raises ValueError for one without a token of its own.
+    """
+    v = verse_vocabulary(tokenizer)
+    number = v.number.get(head, 0)
+    if head and v.single[number] < 0:
+        raise ValueError(f"no line can begin with {head!r}: the poem model does not know the character")
+    return number
+
+
 class LineTables(NamedTuple):
     """What may stand at each place of a line of L characters, for K patterns and V tokens."""
 
@@ -352,7 +358,7 @@ def line_tables(tokenizer: PreTrainedTokenizerBase, rules: VerseRules, number: i
     orders = [patterns_to_write(length, first, number, rules.tone, rules.rhyme) for first in LEVEL + OBLIQUE]
     patterns = tuple(dict.fromkeys(orders[0] + orders[1]))
     is_level = torch.tensor([[tone == LEVEL for tone in pattern] for pattern in patterns])  # (K, L)
-    can_be = v.can_be[v.chars]  # (V, M, 2)
+    can_be = v.token_can_be  # (V, M, 2)
     agree = torch.zeros(length, len(patterns), len(v.length))
     for place in range(length):
         fits = (v.length > 0) & (v.length <= length - place)  # (V,)

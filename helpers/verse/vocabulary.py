@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 import torch
@@ -12,11 +12,11 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from helpers.characters import is_han, usual_forms
-from helpers.verse.check import repeated_characters
+from helpers.verse.check import doubled_characters, repeated_characters
 from helpers.verse.doublings import DOUBLINGS
 from helpers.verse.readings import LEVEL, OBLIQUE, Readings, enforced
 
-LOST = "囗"  # stands in old editions for a character that cannot be read any more
+NEVER = frozenset("囗鸮")  # a gap in an old edition, and the one character that the brush of the cards lacks
 
 
 class VerseVocabulary(NamedTuple):
@@ -31,8 +31,10 @@ class VerseVocabulary(NamedTuple):
     length: Tensor  # (V,) characters in a token; 0 for one that is no verse: special, punctuation, Latin
     chars: Tensor  # (V, M) their numbers, padded with 0
     blank: Tensor  # (V,) the bare word mark "▁", with which SentencePiece opens a text
-    restless: Tensor  # (V,) tokens that repeat a character by themselves
+    restless: Tensor  # (V,) tokens that repeat a character by themselves, as no poet does
+    doubles: Tensor  # (V,) tokens that say a character twice running (悠悠)
     can_be: Tensor  # (C + 1, 2) whether a character can be level, can be oblique; row 0 can be both
+    token_can_be: Tensor  # (V, M, 2) the same for the characters of a token, read where they stand in it
     rhymes: Tensor  # (G, C + 1) characters that rhyme in a level group
     may_double: Tensor  # (C + 1,) characters that poets say twice running
     pairs: Tensor  # (N, 2) characters beside each other in which another reading is meant,
@@ -47,7 +49,7 @@ def verse_vocabulary(tokenizer: PreTrainedTokenizerBase) -> VerseVocabulary:
     pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     special = set(tokenizer.all_special_tokens)
     texts = ["" if piece is None or piece in special else piece.removeprefix("▁") for piece in pieces]
-    texts = [text if all(map(is_han, text)) and LOST not in text else "" for text in texts]
+    texts = [text if all(map(is_han, text)) and not NEVER & set(text) else "" for text in texts]
     usual = {char: usual_forms(char) for char in sorted(set("".join(texts)))}
     rank = {char: i for i, char in enumerate(sorted(set(usual.values())), 1)}
     number = {char: rank[form] for char, form in usual.items()}
@@ -63,22 +65,35 @@ def verse_vocabulary(tokenizer: PreTrainedTokenizerBase) -> VerseVocabulary:
         if len(text) == 1:
             single[number[text]] = token
     known = [word for word in readings.contexts if set(word) <= set(number)]
+    chars = padded([[number[char] for char in text] for text in texts])
+    token_can_be = can_be[chars]
+    for token, text in enumerate(texts):
+        if any(pair in readings.contexts for pair in map("".join, pairwise(text))):
+            token_can_be[token, : len(text)] = torch.stack([_possible(tones) for tones in readings.line_tones(text)])
     pair_tones = [_pair_possible(word, readings) for word in known]
     return VerseVocabulary(
         texts=tuple(texts),
         number=number,
         groups={group: row for row, group in enumerate(groups)},
         length=torch.tensor([len(text) for text in texts]),
-        chars=padded([[number[char] for char in text] for text in texts]),
+        chars=chars,
         blank=torch.tensor([piece == "▁" for piece in pieces]),
-        restless=torch.tensor([bool(repeated_characters([text])) for text in texts]),
+        restless=torch.tensor([_is_restless(text) for text in texts]),
+        doubles=torch.tensor([bool(doubled_characters([text])) for text in texts]),
         can_be=can_be,
+        token_can_be=token_can_be,
         rhymes=rhymes,
         may_double=torch.tensor([False, *(char in DOUBLINGS for char in rank)]),
         pairs=torch.tensor([[number[char] for char in word] for word in known], dtype=torch.long).reshape(-1, 2),
         pair_tones=torch.stack(pair_tones) if known else torch.zeros(0, 2, 2, dtype=torch.bool),
         single=single,
     )
+
+
+def _is_restless(text: str) -> bool:
+    """True for a token that says a character again, but for one doubling that poets know."""
+    doubled = doubled_characters([text])
+    return bool(repeated_characters([text])) or len(doubled) > 1 or not DOUBLINGS.issuperset(doubled)
 
 
 def _possible(tones: frozenset[str]) -> Tensor:

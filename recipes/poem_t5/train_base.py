@@ -209,6 +209,8 @@ def main() -> None:
     model.train()
     model.set_attn_implementation("eager")  # for sequences this short 1.8 times as fast a step as sdpa, on a CPU
     lessons = Lessons(quatrains, fragments, args.batch_size, args.seed)
+    if not len(lessons):
+        raise ValueError(f"there are not {args.batch_size} poems of one kind: give a smaller --batch-size")
     print(f"{len(quatrains):,} quatrains, {len(fragments):,} fragments, {len(lessons):,} batches a pass")
     print(f"{len(tokenizer):,} tokens, {model.num_parameters():,} weights", flush=True)
 

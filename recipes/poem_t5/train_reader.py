@@ -1,6 +1,6 @@
 """Train the second reader: lines so far and the next line, among lines with the same rhyme and tones.
 
-    python -m recipes.poem_t5.train_reader --poems runs/poems --tokenizer helpers/assets/poem_t5 --out runs/poem_reader
+    python -m recipes.poem_t5.train_reader --poems runs/poems --writer helpers/assets/poem_t5 --out runs/poem_reader
 
 A run that was killed continues from its last checkpoint; `--export FOLDER` writes it in eight bits when it is done.
 """
@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from transformers import AutoTokenizer, BertConfig, get_cosine_schedule_with_warmup
+from transformers import BertConfig, get_cosine_schedule_with_warmup
 
 from helpers.clip import contrastive_loss
-from helpers.poems import LineReader, Quatrain, encode, joined, pad, read_ccpc, read_split
+from helpers.poems import LineReader, PoemWriter, Quatrain, encode, joined, pad, read_ccpc, read_split
 from helpers.storage import save_quantized_pretrained
 from helpers.verse import LEVEL, enforced, tone_pattern
 from recipes.checkpoint import train
@@ -51,12 +51,12 @@ class Lessons:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--poems", type=Path, required=True, help="of recipes/poem_t5/prepare_poems.py")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="of the poem model")
+    parser.add_argument("--writer", type=Path, required=True, help="the poem model: its characters and their embedding")
     parser.add_argument("--out", type=Path, default=Path("runs/poem_reader"))
     parser.add_argument("--export", type=Path)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--lr", type=float, default=5e-4)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if (args.out / LOG).is_file():
@@ -66,13 +66,16 @@ def main() -> None:
     lessons = Lessons(
         read_split(args.poems, "train") + read_ccpc(args.poems / "fragments.json"), args.batch_size, args.seed
     )
-    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
+    writer = PoemWriter.from_pretrained(args.writer)
+    tokenizer = writer.tokenizer
     torch.manual_seed(args.seed)
     model = LineReader(BertConfig(
-        vocab_size=len(tokenizer), hidden_size=256, num_hidden_layers=3, num_attention_heads=4, intermediate_size=768,
+        vocab_size=len(tokenizer), hidden_size=288, num_hidden_layers=3, num_attention_heads=6, intermediate_size=864,
         max_position_embeddings=32, type_vocab_size=1, pad_token_id=tokenizer.pad_token_id,
         hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
     )).train()  # fmt: skip
+    with torch.no_grad():  # what the writer knows of characters; from random ones the loss stays where it begins
+        model.bert.embeddings.word_embeddings.weight.copy_(0.05 * writer.model.shared.weight)
     print(
         f"{sum(lessons.weights):,} poems in {len(lessons.buckets)} buckets, {model.num_parameters():,} weights",
         flush=True,

@@ -81,3 +81,8 @@ def test_only_finalists_are_compared_with_the_picture() -> None:
     by_likelihood = sorted(poems, key=lambda poem: (broken_rules(poem.lines, options), -poem.log_likelihood))
     assert {poem.lines for poem in ordered[:12]} == {poem.lines for poem in by_likelihood[:12]}
     assert ordered[12:] == by_likelihood[12:] and ordered[:12] != by_likelihood[:12]
+
+
+def test_a_list_of_its_words_counts_as_a_broken_rule() -> None:
+    assert broken_rules(GOOD, PoemOptions(form="5x4"), ["白日", "黄河", "千里"]) == 0
+    assert broken_rules(GOOD, PoemOptions(form="5x4"), ["白日", "黄河", "欲"]) == 1

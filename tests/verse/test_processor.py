@@ -136,6 +136,25 @@ def test_a_word_read_otherwise_in_its_context() -> None:
     assert all(word in poem[0] for poem, word in zip(written, ["乘兴", "三更", "兴亡"] * 16, strict=True))
 
 
+def test_tokens_of_several_characters_are_read_in_their_context() -> None:
+    """Inside a token (宰相), and where one goes on with the character before (三 + 更深)."""
+    words = "乘兴 兴亡 三更 更深 宰相 相门 秋思 思深 不胜 胜地 九重 重门".split()
+    tokenizer = make_tokenizer([*CHARS, *"".join(words), *words, "深更", "更长门"])
+    for length in (5, 7):
+        written = poems(tokenizer, VerseRules(length), [[]] * 192)
+        assert [report["faults"] for report in map(check_poem, written)] == [[]] * 192
+        assert sum(word in "".join(poem) for poem in written for word in words) > 100
+
+
+def test_tokens_that_double() -> None:
+    """Only those that poets double, and once in a poem, whatever the tokens are cut to."""
+    tokenizer = make_tokenizer([*CHARS, "悠悠", "树悠悠", "宇宇", "枝枝叶叶", "悠", "叶叶", "枝叶叶"])
+    written = poems(tokenizer, VerseRules(7, tone=False), [[]] * 96)
+    reports = [check_poem(poem) for poem in written]
+    assert not any("doubling" in report["faults"] or report["repeats"] for report in reports)
+    assert {"悠", "叶"} <= {char for report in reports for char in report["doubled"]}
+
+
 @TOKENIZERS
 def test_no_repeat(tokenizer) -> None:
     earlier = [["月落风空一东红"], ["悠悠秋水不入路"], ["山水江流白石光"]] * 32
