@@ -22,6 +22,7 @@ class Config:
 
     image_text_model: str
     poem_model: str
+    poem_reader: str  # the second reader, which says how well the lines of a poem go together
     judge: str  # the image-text model that scores poems it did not choose
     captions: str  # the set that notebook 01 trains its CLIP on; then its backbones
     image_backbone: str
@@ -41,6 +42,7 @@ PROFILES = {
     "mini": Config(
         image_text_model=str(ASSETS / "image_text"),
         poem_model=str(ASSETS / "poem_t5"),
+        poem_reader=str(ASSETS / "poem_reader"),
         judge=str(ASSETS / "judge"),
         captions="drawn",
         image_backbone=str(ASSETS / "backbones"),
@@ -55,6 +57,7 @@ PROFILES = {
     "full": Config(
         image_text_model="OFA-Sys/chinese-clip-vit-base-patch16",
         poem_model=str(MODELS / "mengzi-t5-poem"),
+        poem_reader=str(ASSETS / "poem_reader"),
         judge="OFA-Sys/chinese-clip-vit-large-patch14",
         captions="lmms-lab/flickr30k",
         image_backbone="imagenet",

@@ -60,6 +60,7 @@ class PoemJob:
             **asdict(self.options),
             "image_text_model": folder_digest(config.image_text_model),
             "poem_model": folder_digest(config.poem_model),
+            "poem_reader": folder_digest(config.poem_reader),
             **{name: folder_digest(assets / name) for name in TABLES},
             "keywords_a_picture": config.keywords,
             **({"cards": cards, **asdict(self.card)} if cards else {}),

@@ -14,10 +14,11 @@ from helpers.verse import check_poem
 
 if TYPE_CHECKING:
     from helpers.chinese_clip import ImageTextEncoder
-    from helpers.poems import Poem
+    from helpers.poems import Poem, PoemReader
 
 RHYME, TONES = ("rhyme", "first_line", "third_line"), ("order", "tails")  # the faults that each option forbids
 FINALISTS = 8  # candidates that are compared with the picture, at least
+COHERENCE_WEIGHT = 1.0  # weight of the second reader's z-score relative to the image-text z-score
 LIKELIHOOD_WEIGHT = 0.5  # weight of the T5's z-score relative to the image-text z-score
 
 
@@ -27,9 +28,10 @@ def image_text_fit(image_embeds: np.ndarray, text_embeds: np.ndarray, reference_
     return np.einsum("ind,id->in", text_embeds, image_embeds) - general  # (N, n, D) . (N, D) -> (N, n)
 
 
-def total_scores(fit: np.ndarray, log_likelihoods: np.ndarray) -> np.ndarray:
-    """Both opinions on one scale, added: (N, n), (N, n) -> (N, n)."""
-    return standardise(fit) + LIKELIHOOD_WEIGHT * standardise(log_likelihoods)
+def total_scores(fit: np.ndarray, log_likelihoods: np.ndarray, coherence: np.ndarray | None = None) -> np.ndarray:
+    """All opinions on one scale, added: (N, n) each -> (N, n). Unfinished poems have no coherence."""
+    total = standardise(fit) + LIKELIHOOD_WEIGHT * standardise(log_likelihoods)
+    return total if coherence is None else total + COHERENCE_WEIGHT * standardise(coherence)
 
 
 def standardise(scores: np.ndarray) -> np.ndarray:
@@ -58,26 +60,30 @@ def best_first(totals: np.ndarray, broken: np.ndarray) -> np.ndarray:
 class Choice:
     """Scores and orders the candidates of pictures; `reference_embeds` (R, D): pictures of all kinds."""
 
-    def __init__(self, encoder: ImageTextEncoder, reference_embeds: np.ndarray) -> None:
-        self.encoder, self.reference_embeds = encoder, reference_embeds
+    def __init__(self, encoder: ImageTextEncoder, reference_embeds: np.ndarray, reader: PoemReader) -> None:
+        self.encoder, self.reference_embeds, self.reader = encoder, reference_embeds, reader
 
     def total_scores(
-        self, image_embeds: np.ndarray, poems: Sequence[Sequence[str]], log_likelihoods: np.ndarray
+        self,
+        image_embeds: np.ndarray,
+        poems: Sequence[Sequence[str]],
+        log_likelihoods: np.ndarray,
+        coherence: np.ndarray | None = None,
     ) -> np.ndarray:
         """The total score of each of n poems, finished or not, for its picture: (N, D), N·n poems, (N·n,) -> (N, n)."""
         shape = len(image_embeds), -1
         text_embeds = self.encoder.encode_texts(["，".join(lines) for lines in poems])  # (N·n, D)
         text_embeds = text_embeds.reshape(*shape, image_embeds.shape[1])  # (N, n, D)
         fit = image_text_fit(image_embeds, text_embeds, self.reference_embeds)
-        return total_scores(fit, log_likelihoods.reshape(shape))
+        return total_scores(fit, log_likelihoods.reshape(shape), coherence)
 
     def best_first(
         self, image_embeds: np.ndarray, candidates: Sequence[Sequence[Poem]], options: PoemOptions
     ) -> list[list[Poem]]:
         """The n candidates of each picture (N, D), best first.
 
-        Fewer broken rules first, then likelihood; the likeliest quarter, the finalists, then by their total scores. A
-        text costs as much to encode as to write, and what the T5 finds unlikely is seldom one thought.
+        Fewer broken rules first, then likelihood and coherence; the best quarter, the finalists, then by their total
+        scores: a text costs as much to compare with a picture as to write.
         """
         shape = len(candidates), len(candidates[0])
         poems = [poem for row in candidates for poem in row]
@@ -85,10 +91,13 @@ class Choice:
         broken = np.array([
             broken_rules(poem.lines, options, poem.keywords[:4] if options.keyword_per_line else ()) for poem in poems
         ]).reshape(shape)  # fmt: skip
-        orders = best_first(likelihoods, broken)  # (N, n)
+        coherence = self.reader.coherence([poem.lines for poem in poems]).reshape(shape)  # (N, n)
+        sense = LIKELIHOOD_WEIGHT * standardise(likelihoods) + COHERENCE_WEIGHT * standardise(coherence)
+        orders = best_first(sense, broken)  # (N, n)
         finalists = orders[:, : max(FINALISTS, shape[1] // 4)]  # (N, m)
         lines = [row[i].lines for row, chosen in zip(candidates, finalists, strict=True) for i in chosen]
-        totals = self.total_scores(image_embeds, lines, np.take_along_axis(likelihoods, finalists, 1).ravel())
+        theirs = [np.take_along_axis(scores, finalists, 1) for scores in (likelihoods, coherence)]
+        totals = self.total_scores(image_embeds, lines, *theirs)
         places = best_first(totals, np.take_along_axis(broken, finalists, 1))  # (N, m)
         orders[:, : finalists.shape[1]] = np.take_along_axis(finalists, places, 1)
         return [[row[i] for i in order] for row, order in zip(candidates, orders, strict=True)]

@@ -36,7 +36,7 @@ from helpers.pipeline.associations import with_associations
 from helpers.pipeline.candidates import can_open, from_keywords, from_lines, guided
 from helpers.pipeline.choice import Choice
 from helpers.pipeline.plan import shipped_plan
-from helpers.poems import Poem, PoemWriter
+from helpers.poems import Poem, PoemReader, PoemWriter
 from helpers.verse import check_poem, reported
 
 LEFT_OUT = "the model left it out"
@@ -139,7 +139,11 @@ class ImageToPoem:
 
     @cached_property
     def choice(self) -> Choice:
-        return Choice(self.encoder, self.reference_embeds)
+        return Choice(self.encoder, self.reference_embeds, self.reader)
+
+    @cached_property
+    def reader(self) -> PoemReader:
+        return PoemReader.from_pretrained(self.config.poem_reader, pick_device(self.config.device), self.config.offline)
 
     def openings(self, form: str) -> LineIndex:
         """The classical lines that a poem of this form can begin with; encoded once, kept in the cache folder."""

@@ -69,10 +69,26 @@ class Encoder:
         return np.array([[text.count("山"), 1.0] for text in texts])
 
 
+class Reader:
+    """Finds all poems equally coherent."""
+
+    def coherence(self, poems: list) -> np.ndarray:
+        return np.zeros(len(poems))
+
+
+def test_coherence_counts() -> None:
+    poems = [Poem((f"白日依山{end}", *GOOD[1:]), ("白",), -1.0) for end in "尽落出没"]
+    reader = Reader()
+    reader.coherence = lambda lines: np.array([0.0, 1.0, 5.0, 2.0])
+    choice = Choice(Encoder(), np.array([[0.0, 1.0]]), reader)
+    (ordered,) = choice.best_first(np.array([[1.0, 0.0]]), [poems], PoemOptions(form="5x4", keyword_per_line=False))
+    assert [poem.lines[0][-1] for poem in ordered] == [*"出没落尽"]
+
+
 def test_only_finalists_are_compared_with_the_picture() -> None:
     poems = [Poem((("山" * (i % 7)).ljust(5, "水"), "乙", "丙", "丁"), ("山",), -i / 10) for i in range(48)]
     encoder = Encoder()
-    choice = Choice(encoder, np.array([[0.0, 1.0]]))
+    choice = Choice(encoder, np.array([[0.0, 1.0]]), Reader())
     options = PoemOptions(form="5x4", keyword_per_line=False)
     (ordered,) = choice.best_first(np.array([[1.0, 0.0]]), [poems], options)
     assert len(encoder.texts) == 12 and sorted(map(id, ordered)) == sorted(map(id, poems))

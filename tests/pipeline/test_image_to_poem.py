@@ -62,8 +62,10 @@ def test_candidates_are_in_order_of_rules_then_score(pipeline, image_embeds, wor
     options = PoemOptions(form="5x4", n=8)
     (result, _) = pipeline.poems(image_embeds, words, options)
     likelihoods = np.array([poem.log_likelihood for poem in result.candidates])
-    totals = pipeline.choice.total_scores(image_embeds[:1], [poem.lines for poem in result.candidates], likelihoods)[0]
-    broken = [broken_rules(poem.lines, options) for poem in result.candidates]
+    lines = [poem.lines for poem in result.candidates]
+    coherence = pipeline.reader.coherence(lines)[None]
+    totals = pipeline.choice.total_scores(image_embeds[:1], lines, likelihoods, coherence)[0]
+    broken = [broken_rules(poem.lines, options, poem.keywords[:4]) for poem in result.candidates]
     order = list(zip(broken, -totals, strict=True))
     assert order == sorted(order) and len(set(order)) == 8
 
