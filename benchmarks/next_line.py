@@ -2,7 +2,7 @@
 
     python -m benchmarks.next_line --ccpc ccpc_valid_v1.0.json --poems runs/poems
 
-By the poem model, by how much likelier a line is behind its poem than by itself, and by counting which characters go
+By the second reader, by the poem model, by how much likelier a line is behind its poem than by itself, and by counting which characters go
 together. One JSON object on stdout.
 """
 
@@ -19,7 +19,17 @@ from torch.nn.functional import cross_entropy
 
 from helpers.config import ASSETS
 from helpers.metrics import CharacterAssociation, choice_accuracy, line_choices
-from helpers.poems import IGNORED, PoemWriter, collate, read_ccpc, read_split, source_text, target_text, tokenize
+from helpers.poems import (
+    IGNORED,
+    PoemReader,
+    PoemWriter,
+    collate,
+    read_ccpc,
+    read_split,
+    source_text,
+    target_text,
+    tokenize,
+)
 
 BATCH = 500
 
@@ -48,6 +58,7 @@ def main() -> None:
     parser.add_argument("--ccpc", type=Path, required=True)
     parser.add_argument("--poems", type=Path, required=True, help="of recipes/poem_t5: what is counted")
     parser.add_argument("--model", default=ASSETS / "poem_t5")
+    parser.add_argument("--reader", default=ASSETS / "poem_reader")
     parser.add_argument("--n", type=int, default=1000)
     args = parser.parse_args()
 
@@ -65,6 +76,8 @@ def main() -> None:
 
     likelihood, alone = score("none")
     told, _ = score("all")
+    reader = PoemReader.from_pretrained(args.reader)
+    read = reader.scores([poem[:3] for poem, row in tests for _ in row], lines).reshape(len(tests), -1)
     counts = CharacterAssociation([poem.lines for poem in read_split(args.poems, "train")])
     association = np.array([[counts.score(poem, line) for line in row] for poem, row in tests])
     print(json.dumps({
@@ -72,6 +85,7 @@ def main() -> None:
         "likelihood": choice_accuracy(likelihood),
         "likelihood_beyond_the_line_alone": choice_accuracy(likelihood - alone),
         "likelihood_told_all_keywords": choice_accuracy(told),
+        "second_reader": choice_accuracy(read),
         "character_association": choice_accuracy(association),
     }, indent=1))  # fmt: skip
 

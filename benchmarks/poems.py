@@ -16,12 +16,14 @@ import random
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from helpers.config import ASSETS
 from helpers.metrics import TrainingText, Trigram, distinct_n, keyword_first, keyword_recall, verse_rates
 from helpers.options import FORMS, PoemOptions
-from helpers.poems import PoemWriter, Quatrain, read_ccpc, read_split
+from helpers.pipeline import COHERENCE_WEIGHT, LIKELIHOOD_WEIGHT, best_first, broken_rules, standardise
+from helpers.poems import PoemReader, PoemWriter, Quatrain, read_ccpc, read_split
 
 BATCH = 100
 ANYWHERE = {"keyword_per_line": False}
@@ -48,6 +50,21 @@ def write_all(writer: PoemWriter, poems: list[Quatrain], **wishes: float | bool)
             options = PoemOptions(form, n=1, seed=start, **wishes)
             batch = writer.write_batch(keyword_sets[start : start + BATCH], options)
             written += [(poem.keywords, poem.lines, poem.log_likelihood) for (poem,) in batch]
+    return written
+
+
+def write_chosen(writer: PoemWriter, reader: PoemReader, poems: list[Quatrain]) -> Written:
+    """As `write_all`, but the best of as many candidates as one photo gets, by all that needs no picture."""
+    written = []
+    for poem in poems:
+        options = PoemOptions(poem.form)
+        (row,) = writer.write_batch([poem.keywords], options)
+        likelihoods = np.array([[each.log_likelihood for each in row]])  # (1, n)
+        coherence = reader.coherence([each.lines for each in row])[None]
+        sense = LIKELIHOOD_WEIGHT * standardise(likelihoods) + COHERENCE_WEIGHT * standardise(coherence)
+        broken = np.array([[broken_rules(each.lines, options, each.keywords[:4]) for each in row]])
+        best = row[best_first(sense, broken)[0, 0]]
+        written.append((best.keywords, best.lines, best.log_likelihood))
     return written
 
 
@@ -80,7 +97,9 @@ def main() -> None:
     parser.add_argument("--ccpc", type=Path, required=True)
     parser.add_argument("--poems", type=Path, required=True)
     parser.add_argument("--model", default=ASSETS / "poem_t5")
+    parser.add_argument("--reader", default=ASSETS / "poem_reader")
     parser.add_argument("--n", type=int, default=1000)
+    parser.add_argument("--chosen", type=int, default=100, help="poems of each form that are the best of many")
     parser.add_argument("--variants", nargs="*", choices=VARIANTS, default=list(VARIANTS))
     args = parser.parse_args()
 
@@ -98,6 +117,8 @@ def main() -> None:
     }
     human = zip((poem.keywords for poem in poems), lines, likelihoods.tolist(), strict=True)
     report["humans"] = figures(list(human), training)
+    few = [poem for form in FORMS for poem in [poem for poem in poems if poem.form == form][: args.chosen]]
+    report["chosen"] = figures(write_chosen(writer, PoemReader.from_pretrained(args.reader), few), training)
     for name in args.variants:
         started = time.perf_counter()
         report[name] = figures(write_all(writer, poems, **VARIANTS[name]), training)

@@ -26,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "candidates": ["can_open", "from_keywords", "from_lines", "guided"],
         "choice": [
             "LIKELIHOOD_WEIGHT",
+            "COHERENCE_WEIGHT",
             "Choice",
             "best_first",
             "broken_rules",
