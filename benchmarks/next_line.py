@@ -2,8 +2,8 @@
 
     python -m benchmarks.next_line --ccpc ccpc_valid_v1.0.json --poems runs/poems
 
-By the second reader, by the poem model, by how much likelier a line is behind its poem than by itself, and by counting which characters go
-together. One JSON object on stdout.
+By the second reader, by the poem model, by how much likelier a line is behind its poem than by itself, and by counting
+which characters go together. One JSON object on stdout.
 """
 
 from __future__ import annotations

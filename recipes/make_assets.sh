@@ -43,12 +43,14 @@ photos=("$runs/clip/flickr8k_train.safetensors" "$runs/clip/wallpapers.safetenso
   --features "${photos[@]}" "$runs/clip/scenes.safetensors" --scenes "$scenes" \
   --out helpers/assets/image_text/keywords.safetensors
 
-# the poem model: a base that completes poems, then the next line alone; both into eight bits
-"$python" -m recipes.poem_t5.train_base --poems "$runs/poems" --out "$runs/poem_base"
+# the poem model, its base and the second reader: the first two go on from the models that are shipped
+"$python" -m recipes.poem_t5.train_base --poems "$runs/poems" --start helpers/assets/poem_base --layers 2 4 --steps 250 --lr 5e-4 \
+  --out "$runs/poem_base"
 "$python" -m recipes.poem_t5.export --model "$runs/poem_base" --out helpers/assets/poem_base
-"$python" -m helpers train poem --model "$runs/poem_base" --data "$runs/poems" --steps 2000 --lr 5e-4 \
-  --evaluate-every 250 --resume --out "$runs/poem_t5"
+"$python" -m recipes.poem_t5.train_base --poems "$runs/poems" --start helpers/assets/poem_t5 --steps 2000 --lr 7e-4 --out "$runs/poem_t5"
 "$python" -m recipes.poem_t5.export --model "$runs/poem_t5" --out helpers/assets/poem_t5
+"$python" -m recipes.poem_t5.train_reader --poems "$runs/poems" --writer helpers/assets/poem_t5 --steps 1300 --out "$runs/poem_reader" \
+  --export helpers/assets/poem_reader
 
 # the sample of classical lines
 "$python" -m recipes.lines.sample --corpus "$corpus" --out helpers/assets/lines/lines.tsv

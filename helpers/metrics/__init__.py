@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "retrieval": ["average_precision", "chance_recall", "recall_at_k", "recall_of_scores", "word_ranking"],
         "hubness": ["centred", "csls", "inverted_softmax", "k_occurrence", "skewness"],
         "calibration": ["expected_calibration_error", "reliability"],
-        "poems": ["distinct_n", "is_list", "keyword_first", "keyword_recall", "verse_rates"],
+        "poems": ["distinct_n", "keyword_first", "keyword_recall", "verse_rates"],
         "copies": ["TrainingText"],
         "next_line": ["CharacterAssociation", "choice_accuracy", "line_choices"],
         "ngram": ["END", "START", "Trigram", "line_tokens"],

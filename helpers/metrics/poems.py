@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from helpers.verse import FAULTS, check_poem, reported
+from helpers.verse import FAULTS, check_poem, is_list, reported
 
 
 def verse_rates(
@@ -29,11 +29,6 @@ def verse_rates(
         name: [name not in c["faults"] for c in checks] for name in FAULTS if name not in ("form", "rhyme", "order")
     }
     return {name: float(np.mean(kept)) for name, kept in rates.items()}
-
-
-def is_list(poem: Sequence[str], keywords: Sequence[str]) -> bool:
-    """True if three lines or more begin with one of the keywords: it reads like a list of them."""
-    return sum(line.startswith(tuple(keywords)) for line in poem) >= 3
 
 
 def keyword_first(poems: Sequence[Sequence[str]], keyword_sets: Sequence[Sequence[str]]) -> float:

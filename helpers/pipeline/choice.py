@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from helpers.keywords import word_bias
-from helpers.metrics import is_list
 from helpers.options import PoemOptions
-from helpers.verse import check_poem
+from helpers.verse import check_poem, is_list
 
 if TYPE_CHECKING:
     from helpers.chinese_clip import ImageTextEncoder

@@ -39,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Line",
             "check_poem",
             "doubled_characters",
+            "is_list",
             "misplaced_words",
             "read_tones",
             "repeated_characters",

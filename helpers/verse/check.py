@@ -121,6 +121,11 @@ def misplaced_words(poem: Poem, words: Sequence[str]) -> list[str]:
     ]
 
 
+def is_list(poem: Poem, keywords: Sequence[str]) -> bool:
+    """True if three lines or more begin with one of the keywords: it reads like a list of them."""
+    return sum(line.startswith(tuple(keywords)) for line in poem) >= 3
+
+
 def check_poem(poem: Poem, words: Sequence[str] = (), readings: Readings | None = None) -> dict:
     """Judge a poem, of any number of lines of any length; the result can be written as JSON.
 
