@@ -1,4 +1,4 @@
-"""The choice among n candidates: rules of verse first, then fit to the picture and likelihood."""
+"""The choice among n candidates: rules of verse first, then coherence, likelihood and fit to the picture."""
 
 from __future__ import annotations
 
