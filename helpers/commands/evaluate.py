@@ -8,7 +8,7 @@ from pathlib import Path
 
 from helpers.commands.shared import positive
 from helpers.commands.train import add_data_arguments
-from helpers.options import DEFAULT, FORMS, WAYS, PoemOptions
+from helpers.options import DEFAULT, FEW, FORMS, WAYS, PoemOptions
 
 
 def add_evaluate_commands(commands: argparse._SubParsersAction) -> None:
@@ -29,7 +29,7 @@ def add_evaluate_commands(commands: argparse._SubParsersAction) -> None:
     pipeline.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     pipeline.add_argument("--form", choices=FORMS, default=DEFAULT.form)
     pipeline.add_argument(
-        "--n", type=positive, default=DEFAULT.n, help="candidates of which one is chosen (default: %(default)s)"
+        "--n", type=positive, default=FEW, help="candidates of which one is chosen (default: %(default)s)"
     )
     pipeline.add_argument("--seeds", type=positive, default=3, help="runs, each with a seed of its own (default: 3)")
     pipeline.add_argument(

@@ -88,21 +88,23 @@ def _read_in_order(options: Sequence[Sequence[str]], first: str) -> list[LineTon
 
 def rhyme_of(poem: Poem, readings: Readings) -> tuple[str, str | None]:
     """How lines 2 and 4 rhyme: "level", "oblique", "neighbouring" (near level groups) or "none"; and in which group."""
-    ends = [line[-1:] for line in poem[1::2]]
-    if len(ends) != 2 or not all(ends) or ends[0] == ends[1]:
+    lines = poem[1::2]
+    if len(lines) != 2 or not all(lines) or lines[0][-1] == lines[1][-1]:
         return "none", None
     for kind, tone in (("level", LEVEL), ("oblique", OBLIQUE)):
-        if shared := readings.groups(ends[0], tone) & readings.groups(ends[1], tone):
-            return kind, min(shared)
-    near = {group for own in readings.groups(ends[0], LEVEL) for group in neighbours(own)}
-    return ("neighbouring", min(near & found)) if near & (found := readings.groups(ends[1], LEVEL)) else ("none", None)
+        first, second = (readings.end_groups(line, tone) for line in lines)
+        if first & second:
+            return kind, min(first & second)
+    first, second = (readings.end_groups(line, LEVEL) for line in lines)
+    near = {group for own in first for group in neighbours(own)} & second
+    return ("neighbouring", min(near)) if near else ("none", None)
 
 
 def first_line_fits(poem: Poem, readings: Readings) -> bool:
     """True if line 1 ends oblique, or rhymes with line 2, in a neighbouring group at least (邻韵)."""
     if ends_oblique(poem[0], readings):
         return True
-    first, second = (readings.groups(line[-1:], LEVEL) for line in poem[:2])
+    first, second = (readings.end_groups(line, LEVEL) for line in poem[:2])
     return bool({near for group in first for near in neighbours(group)} & second)
 
 

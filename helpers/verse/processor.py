@@ -109,10 +109,10 @@ class VerseProcessor(LogitsProcessor):
         groups = set(v.groups) - {group for group, row in v.groups.items() if not rich[row]}
         book = enforced()
         if self.number == 1 and OBLIQUE not in book.line_tones(lines[0])[-1]:
-            near = {near for own in book.groups(lines[0][-1:], LEVEL) for near in neighbours(own)}
+            near = {near for own in book.end_groups(lines[0], LEVEL) for near in neighbours(own)}
             groups = groups & near or groups
         elif self.number == 3:
-            groups = set(book.groups(lines[1][-1:], LEVEL)) & set(v.groups) or groups
+            groups = set(book.end_groups(lines[1], LEVEL)) & set(v.groups) or groups
         ends[0] = v.rhymes[[v.groups[group] for group in groups]].any(0)
         for line in lines[1:2] if self.number == 3 else ():
             ends[0, v.number.get(line[-1:], 0)] = False
@@ -396,7 +396,7 @@ def _swapped(line: Sequence[frozenset[str]], first: str, number: int) -> bool:
 
 def _rhyming(lines: Sequence[str]) -> tuple[str, ...]:
     """What of the lines so far the end of the next one depends on."""
-    return (lines[0][-2:],) if len(lines) == 1 else (lines[1][-1:],) if len(lines) == 3 else ()
+    return (lines[0][-2:],) if len(lines) == 1 else (lines[1][-2:],) if len(lines) == 3 else ()
 
 
 def _contains(chars: Tensor, tokens: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ and an oblique one, with the words in which another is meant. `reported` judges:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 
 from helpers.characters import is_han
@@ -29,14 +29,20 @@ class Readings:
 
     table: Mapping[str, frozenset[Reading]]
     contexts: Mapping[str, tuple[str | None, str | None]]  # word of two characters -> a tone for each, None: as usual
+    rare: Mapping[str, Iterable[Reading]] = field(default_factory=dict)  # readings that only a context brings up
 
     def tones(self, char: str) -> frozenset[str]:
         """{"平"}, {"仄"}, or both."""
         return frozenset(tone for tone, _ in self.table.get(char, ())) or BOTH
 
     def groups(self, char: str, tone: str) -> frozenset[str]:
-        """The rhyme groups in which the character stands with this tone, as "一东"."""
-        return frozenset(group for own, group in self.table.get(char, ()) if own == tone)
+        """The rhyme groups of the character with this tone, as "一东"; the rare ones where it has no others."""
+        usual = frozenset(group for own, group in self.table.get(char, ()) if own == tone)
+        return usual or frozenset(group for own, group in self.rare.get(char, ()) if own == tone)
+
+    def end_groups(self, line: str, tone: str) -> frozenset[str]:
+        """The groups in which a line may rhyme; none if it does not end in this tone where it stands."""
+        return self.groups(line[-1], tone) if line and tone in self.line_tones(line)[-1] else frozenset()
 
     def line_tones(self, line: str) -> list[frozenset[str]]:
         """The tones that each character of a line may have where it stands."""
@@ -136,7 +142,7 @@ def enforced() -> Readings:
         table[char] = frozenset(usual)
     for char, reading in MORE.items():
         table[char] |= {reading}
-    return Readings(table, _contexts())
+    return Readings(table, _contexts(), rhyme_table())
 
 
 @cache

@@ -162,3 +162,9 @@ def test_kinds_of_rhyme() -> None:
     assert check_poem(RIVER_SNOW)["rhyme_kind"] == "oblique"
     assert check_poem([*BAIDI[:3], "轻舟已过万重天"])["rhyme_kind"] == "neighbouring"
     assert check_poem([*BAIDI[:3], "轻舟已过万重楼"])["rhyme_kind"] == "none"
+
+
+def test_a_context_brings_its_rhyme() -> None:
+    """三更: 更 is level there, and rhymes with 明, though it is oblique by itself."""
+    assert "first_line" not in check_poem(["寺前双鬓已三更", "夜半归舟一水明", *BAIDI[2:]])["faults"]
+    assert enforced().end_groups("已三更", "平") == {"八庚"} and not enforced().end_groups("更", "平")
