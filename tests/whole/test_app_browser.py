@@ -255,7 +255,7 @@ def test_a_photo_of_40_megabytes(page, tmp_path) -> None:
 @pytest.mark.parametrize(
     "change, mention",
     [
-        ({"n": 10_000}, "10000 is greater than maximum value 8"),
+        ({"n": 10_000}, "10000 is greater than maximum value 48"),
         ({"n": 0}, "less than minimum value 1"),
         ({"n": "many"}, "Expected a `float`"),
         ({"form": "9x9"}, "not in the list of choices"),
