@@ -14,43 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch.nn.functional import cross_entropy
 
 from helpers.config import ASSETS
 from helpers.metrics import CharacterAssociation, choice_accuracy, line_choices
-from helpers.poems import (
-    IGNORED,
-    PoemReader,
-    PoemWriter,
-    collate,
-    read_ccpc,
-    read_split,
-    source_text,
-    target_text,
-    tokenize,
-)
-
-BATCH = 500
-
-
-@torch.inference_mode()
-def line_likelihoods(writer: PoemWriter, sources: Sequence[str], lines: Sequence[str]) -> np.ndarray:
-    """Summed log-probability (nats) of each line behind its source: (N,)."""
-    items = tokenize(writer.tokenizer, ((s, target_text(line)) for s, line in zip(sources, lines, strict=True)))
-    sums = []
-    for start in range(0, len(items), BATCH):
-        batch = collate(items[start : start + BATCH], writer.tokenizer.pad_token_id)
-        logits = writer.model(**batch, use_cache=False).logits.float()  # (B, T, V)
-        losses = cross_entropy(logits.transpose(1, 2), batch["labels"], ignore_index=IGNORED, reduction="none")
-        sums.append(-losses.sum(1))
-    return torch.cat(sums).numpy()
-
-
-def unread(source: str) -> str:
-    """The same source without the lines."""
-    head, end, _ = source.partition("</s>")
-    return head + end
+from helpers.poems import PoemReader, PoemWriter, read_ccpc, read_split, source_text, target_text, without_lines
 
 
 def main() -> None:
@@ -68,14 +35,14 @@ def main() -> None:
     tests = line_choices([poem.lines for poem in held_out], args.n)
     lines = [line for _, row in tests for line in row]
 
-    def score(told: str) -> np.ndarray:
-        words = {"none": lambda poem: (), "all": lambda poem: keywords[poem]}[told]
-        sources = [source_text(words(poem), poem[:3], len(poem[0])) for poem, row in tests for _ in row]
-        alone = line_likelihoods(writer, list(map(unread, sources)), lines)
-        return np.stack([line_likelihoods(writer, sources, lines), alone]).reshape(2, len(tests), -1)
+    def likelihoods(sources: Sequence[str]) -> np.ndarray:
+        """The log-probability of each line behind its source: (poems, lines)."""
+        pairs = zip(sources, map(target_text, lines), strict=True)
+        return writer.pair_log_likelihoods(pairs)[0].numpy().reshape(len(tests), -1)
 
-    likelihood, alone = score("none")
-    told, _ = score("all")
+    untold = [source_text((), poem[:3], len(poem[0])) for poem, row in tests for _ in row]
+    told = likelihoods([source_text(keywords[poem], poem[:3], len(poem[0])) for poem, row in tests for _ in row])
+    likelihood, alone = likelihoods(untold), likelihoods(list(map(without_lines, untold)))
     reader = PoemReader.from_pretrained(args.reader)
     read = reader.scores([poem[:3] for poem, row in tests for _ in row], lines).reshape(len(tests), -1)
     counts = CharacterAssociation([poem.lines for poem in read_split(args.poems, "train")])

@@ -22,7 +22,7 @@ import torch
 from helpers.config import ASSETS
 from helpers.metrics import TrainingText, Trigram, distinct_n, keyword_first, keyword_recall, verse_rates
 from helpers.options import FORMS, PoemOptions
-from helpers.pipeline import COHERENCE_WEIGHT, LIKELIHOOD_WEIGHT, best_first, broken_rules, standardise
+from helpers.pipeline import best_first, broken_rules, sense_scores
 from helpers.poems import PoemReader, PoemWriter, Quatrain, read_ccpc, read_split
 
 BATCH = 100
@@ -61,9 +61,8 @@ def write_chosen(writer: PoemWriter, reader: PoemReader, poems: list[Quatrain]) 
         (row,) = writer.write_batch([poem.keywords], options)
         likelihoods = np.array([[each.log_likelihood for each in row]])  # (1, n)
         coherence = reader.coherence([each.lines for each in row])[None]
-        sense = LIKELIHOOD_WEIGHT * standardise(likelihoods) + COHERENCE_WEIGHT * standardise(coherence)
         broken = np.array([[broken_rules(each.lines, options, each.keywords[:4]) for each in row]])
-        best = row[best_first(sense, broken)[0, 0]]
+        best = row[best_first(sense_scores(likelihoods, coherence), broken)[0, 0]]
         written.append((best.keywords, best.lines, best.log_likelihood))
     return written
 

@@ -31,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "best_first",
             "broken_rules",
             "image_text_fit",
+            "sense_scores",
             "standardise",
             "total_scores",
         ],

@@ -29,8 +29,13 @@ def image_text_fit(image_embeds: np.ndarray, text_embeds: np.ndarray, reference_
 
 def total_scores(fit: np.ndarray, log_likelihoods: np.ndarray, coherence: np.ndarray | None = None) -> np.ndarray:
     """All opinions on one scale, added: (N, n) each -> (N, n). Unfinished poems have no coherence."""
-    total = standardise(fit) + LIKELIHOOD_WEIGHT * standardise(log_likelihoods)
-    return total if coherence is None else total + COHERENCE_WEIGHT * standardise(coherence)
+    return standardise(fit) + sense_scores(log_likelihoods, coherence)
+
+
+def sense_scores(log_likelihoods: np.ndarray, coherence: np.ndarray | None = None) -> np.ndarray:
+    """The opinions that need no picture, on one scale, added: (N, n) each -> (N, n)."""
+    sense = LIKELIHOOD_WEIGHT * standardise(log_likelihoods)
+    return sense if coherence is None else sense + COHERENCE_WEIGHT * standardise(coherence)
 
 
 def standardise(scores: np.ndarray) -> np.ndarray:
@@ -91,8 +96,7 @@ class Choice:
             broken_rules(poem.lines, options, poem.keywords[:4] if options.keyword_per_line else ()) for poem in poems
         ]).reshape(shape)  # fmt: skip
         coherence = self.reader.coherence([poem.lines for poem in poems]).reshape(shape)  # (N, n)
-        sense = LIKELIHOOD_WEIGHT * standardise(likelihoods) + COHERENCE_WEIGHT * standardise(coherence)
-        orders = best_first(sense, broken)  # (N, n)
+        orders = best_first(sense_scores(likelihoods, coherence), broken)  # (N, n)
         finalists = orders[:, : max(FINALISTS, shape[1] // 4)]  # (N, m)
         lines = [row[i].lines for row, chosen in zip(candidates, finalists, strict=True) for i in chosen]
         theirs = [np.take_along_axis(scores, finalists, 1) for scores in (likelihoods, coherence)]

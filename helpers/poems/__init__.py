@@ -52,6 +52,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "source_text",
             "target_text",
             "tokenize",
+            "without_lines",
         ],
         "training": ["fine_tune_t5", "is_whole", "last_checkpoint", "mean_over_tokens", "training_arguments"],
         "drafts": ["Drafts"],

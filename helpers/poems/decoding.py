@@ -104,6 +104,11 @@ def uniform_draws(keywords: Sequence[str], n: int, seed: int) -> Tensor:
     return torch.rand(4, n, MOST_TOKENS, generator=generator)
 
 
+def growing_cache() -> EncoderDecoderCache:
+    """A cache that grows: transformers 5 gives a T5's as many layers as the encoder has, and ours has fewer."""
+    return EncoderDecoderCache(DynamicCache(), DynamicCache())
+
+
 def row_draws(keyword_sets: Sequence[Sequence[str]], n: int, seed: int) -> Tensor:
     """The numbers of n candidates for each keyword set, row i being candidate i % n of set i // n: (4, B, T).
 
@@ -127,9 +132,8 @@ def sample_rows(
     log-probabilities (B, t) before any rule had its say.
     """
     config = model.generation_config
-    # transformers 5 gives a T5's cache as many layers as the encoder has, which may be fewer: this one grows
     memory = {"encoder_outputs": encoder_outputs, "attention_mask": attention_mask}
-    cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+    cache = growing_cache()
     ids = torch.full((len(draws), 1), config.decoder_start_token_id, device=attention_mask.device)
     done = torch.zeros(len(draws), dtype=torch.bool, device=ids.device)
     scores: list[Tensor] = []

@@ -30,6 +30,12 @@ def source_text(
     return head + " ".join(keywords) + EOS + "".join(line + EOS for line in lines)
 
 
+def without_lines(source: str) -> str:
+    """A source with its head and keywords only: what is asked for, and nothing to read."""
+    head, end, _ = source.partition(EOS)
+    return head + end
+
+
 def target_text(line: str) -> str:
     """The next line + EOS: the decoder's target."""
     return line + EOS

@@ -14,8 +14,6 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import (
     AutoTokenizer,
-    DynamicCache,
-    EncoderDecoderCache,
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedTokenizerBase,
@@ -24,7 +22,7 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutput
 
 from helpers.options import DEFAULT, PoemOptions, punctuated
-from helpers.poems.decoding import Decoding, row_draws, sample_rows
+from helpers.poems.decoding import Decoding, growing_cache, row_draws, sample_rows
 from helpers.poems.drafts import Drafts
 from helpers.poems.next_line import (
     EOS,
@@ -195,8 +193,7 @@ class PoemWriter:
             encoder_outputs=states,
             attention_mask=mask,
             use_cache=True,  # the Trainer saves the config with False
-            # transformers 5 gives a T5's cache as many layers as the encoder has, and ours has fewer: this one grows
-            past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
+            past_key_values=growing_cache(),
             max_new_tokens=length + 2,  # the characters, EOS, and the bare ▁ that SentencePiece may begin with
             logits_processor=LogitsProcessorList([rules]),
             return_dict_in_generate=True,
@@ -227,6 +224,14 @@ class PoemWriter:
             for keywords, poem in zip(keyword_sets, poems, strict=True)
             for i, line in enumerate(poem)
         )
+        sums, counts = self.pair_log_likelihoods(pairs, batch_size)
+        return sums.view(-1, 4).sum(1) / counts.view(-1, 4).sum(1)
+
+    @torch.inference_mode()
+    def pair_log_likelihoods(
+        self, pairs: Iterable[tuple[str, str]], batch_size: int = 256
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Summed log-probability (nats) of each target behind its source, and how many tokens it has: (N,) both."""
         items = tokenize(self.tokenizer, pairs)
         sums, counts = [], []
         for start in range(0, len(items), batch_size):
@@ -234,10 +239,9 @@ class PoemWriter:
             batch = {k: v.to(self.model.device) for k, v in batch.items()}
             logits = self.model(**batch, use_cache=False).logits.float()  # (B, T, V)
             losses = cross_entropy(logits.transpose(1, 2), batch["labels"], ignore_index=IGNORED, reduction="none")
-            sums.append(losses.sum(1))
+            sums.append(-losses.sum(1))
             counts.append((batch["labels"] != IGNORED).sum(1))
-        total = torch.cat(sums).view(-1, 4).sum(1)
-        return -(total / torch.cat(counts).view(-1, 4).sum(1)).cpu()
+        return torch.cat(sums).cpu(), torch.cat(counts).cpu()
 
 
 def token_log_likelihoods(

@@ -18,7 +18,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "rhymes": ["Reading", "level_groups", "level_rhymes", "tones", "usual_readings"],
+        "rhymes": ["Reading", "level_rhymes", "tones", "usual_readings"],
         "readings": ["LEVEL", "OBLIQUE", "Readings", "enforced", "reported"],
         "patterns": [
             "LONELY_LEVEL",

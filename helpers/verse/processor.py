@@ -302,7 +302,7 @@ class VerseProcessor(LogitsProcessor):
         v, length = self.vocabulary, self.rules.line_length
         used = self.used[prompt].scatter(1, line, True)
         used[:, 0] = False
-        last, before = (line.gather(1, (written - n).clamp(0, length - 1)[:, None])[:, 0] for n in (1, 2))  # (B,)
+        last = line.gather(1, (written - 1).clamp(0, length - 1)[:, None])[:, 0]  # (B,)
         doubled = self.doubled[prompt] | ((line[:, 1:] == line[:, :-1]) & (line[:, 1:] > 0)).any(1)
         again = v.may_double[last] & ~doubled & (written > 0) & ~self.used[prompt, last]
         repeats = _contains(used, v.chars) | v.restless | (v.doubles & doubled[:, None])

@@ -81,8 +81,3 @@ def level_rhymes(char: str) -> frozenset[str]:
 def tones(char: str) -> frozenset[str]:
     """{"平"}, {"仄"}, both for a character with readings of both kinds, empty if it is not in the table."""
     return frozenset(tone for tone, _ in rhyme_table().get(char, ()))
-
-
-def level_groups(char: str) -> set[str]:
-    """The level groups in which `char` usually rhymes."""
-    return {group for tone, group in usual_readings(char) if tone == "平"}

@@ -37,6 +37,7 @@ from helpers.poems import (
     target_text,
     tokenize,
     told_keywords,
+    without_lines,
 )
 from recipes.checkpoint import train
 from recipes.poem_t5.prepare_poems import vocabulary
@@ -105,12 +106,6 @@ class Lessons:
         words = [word for line in poem.lines for word in segment(line, self.counts)]
         told = rng.sample(words, rng.randint(1, len(words)))
         return cut_some(in_order(told, poem.lines) if rng.random() < 0.5 else told, rng)
-
-
-def without_lines(source: str) -> str:
-    """A source with its head and keywords only."""
-    head, end, _ = source.partition("</s>")
-    return head + end
 
 
 @torch.no_grad()
