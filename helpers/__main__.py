@@ -1,5 +1,6 @@
-"""The command line: python -m helpers poem IMAGE... | keywords IMAGE... | lines IMAGE...
-                                | train clip | train lit | train poem | evaluate retrieval | evaluate pipeline
+"""The command line: python -m helpers poem IMAGE... | keywords IMAGE... | lines IMAGE... | caption IMAGE...
+                                | train clip | train lit | train poem | train clipcap
+                                | evaluate retrieval | evaluate pipeline | evaluate captions
                                 | download-images CSV | filter-pairs CSV
 
 Installed, the same is the command image-to-poem. An image that cannot be read costs one line on stderr and makes the
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from helpers import pipeline  # its names come when they are first used: --help needs no torch
 from helpers.commands import (
+    add_caption_commands,
     add_data_commands,
     add_evaluate_commands,
     add_line_commands,
@@ -51,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_picture_commands(commands)
     add_line_commands(commands)
+    add_caption_commands(commands)
     add_training_commands(commands)
     add_evaluate_commands(commands)
     add_data_commands(commands)

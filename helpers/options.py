@@ -107,3 +107,19 @@ class PoemTrainingConfig:
     evaluate_every: int = 100  # steps; also a checkpoint
     patience: int = 3  # evaluations without a better loss, after which it stops
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class CaptionTrainingConfig:
+    """For a captioner."""
+
+    epochs: int = 5
+    batch_size: int = 128  # pairs a step, over all processes
+    captions_per_image: int = 5
+    lr: float = 1e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.1  # of all steps; then down along a cosine
+    max_grad_norm: float = 1.0
+    freeze_decoder: bool = False  # only the mapping learns
+    save_every: int = 200  # steps
+    seed: int = 0

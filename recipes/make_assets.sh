@@ -47,10 +47,10 @@ photos=("$runs/clip/flickr8k_train.safetensors" "$runs/clip/wallpapers.safetenso
 "$python" -m recipes.poem_t5.train_base --poems "$runs/poems" --start helpers/assets/poem_base --layers 2 4 --steps 250 --lr 5e-4 \
   --out "$runs/poem_base"
 "$python" -m recipes.poem_t5.export --model "$runs/poem_base" --out helpers/assets/poem_base
-"$python" -m recipes.poem_t5.train_base --poems "$runs/poems" --start helpers/assets/poem_t5 --steps 2000 --lr 7e-4 --out "$runs/poem_t5"
-"$python" -m recipes.poem_t5.export --model "$runs/poem_t5" --out helpers/assets/poem_t5
-"$python" -m recipes.poem_t5.train_reader --poems "$runs/poems" --writer helpers/assets/poem_t5 --steps 1300 --out "$runs/poem_reader" \
-  --export helpers/assets/poem_reader
+"$python" -m recipes.poem_t5.train_base --poems "$runs/poems" --start helpers/assets/poem_t5 --steps 2400 --lr 8e-4 --out "$runs/poem_t5"
+"$python" -m recipes.poem_t5.export --model helpers/assets/poem_t5 "$runs/poem_t5" --out helpers/assets/poem_t5
+"$python" -m recipes.poem_t5.train_reader --poems "$runs/poems" --writer helpers/assets/poem_t5 --start helpers/assets/poem_reader \
+  --steps 2000 --out "$runs/poem_reader" --export helpers/assets/poem_reader
 
 # the sample of classical lines
 "$python" -m recipes.lines.sample --corpus "$corpus" --out helpers/assets/lines/lines.tsv

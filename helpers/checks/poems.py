@@ -51,6 +51,8 @@ def check_nucleus(fn: Callable) -> None:
     expect(torch.as_tensor(fn(logits, 0.01)).tolist() == [False, True, False, False, False], "A tiny p keeps one.")
     three = torch.as_tensor(fn(logits, 0.85)).tolist()
     expect(three == [False, True, True, True, False], "For p = 0.85 it takes three: 0.5 + 0.3 + 0.1.")
+    flat = torch.as_tensor(fn(torch.zeros(5), 0.5))
+    expect(flat.sum() == 3, "Of five tokens with 0.2 each, p = 0.5 takes three: their sum counts, not each one.")
 
 
 @exercise("no character twice")

@@ -4,8 +4,9 @@ Read in this order:
     shared: what the commands share.
     poem: poem, keywords.
     lines: lines.
-    train: train clip, lit, poem.
-    evaluate: evaluate retrieval, pipeline.
+    captions: caption.
+    train: train clip, lit, poem, clipcap.
+    evaluate: evaluate retrieval, pipeline, captions.
     data: download-images, filter-pairs.
 """
 
@@ -17,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "shared": ["complain", "picture_names"],
         "poem": ["add_picture_commands"],
         "lines": ["add_line_commands"],
+        "captions": ["add_caption_commands"],
         "train": ["add_training_commands"],
         "evaluate": ["add_evaluate_commands"],
         "data": ["add_data_commands"],

@@ -1,4 +1,4 @@
-"""The commands that measure: python -m helpers evaluate retrieval | pipeline."""
+"""The commands that measure: python -m helpers evaluate retrieval | pipeline | captions."""
 
 from __future__ import annotations
 
@@ -38,6 +38,15 @@ def add_evaluate_commands(commands: argparse._SubParsersAction) -> None:
     pipeline.add_argument("--profile", choices=("mini", "full"), default="mini")
     pipeline.add_argument("--json", action="store_true", help="one JSON object")
     pipeline.set_defaults(run=run_evaluate_pipeline)
+
+    captions = evaluate.add_parser("captions", help="a captioner, beside captions copied from alike pictures")
+    captions.add_argument("--model", type=Path, required=True, metavar="DIR", help="of train clipcap")
+    captions.add_argument("--encoder", metavar="NAME", help="whose embeddings it reads (default: ours)")
+    captions.add_argument("--split", choices=("val", "test"), default="val")
+    captions.add_argument("--profile", choices=("mini", "full"), default="mini")
+    captions.add_argument("--json", action="store_true", help="one JSON object")
+    add_data_arguments(captions)
+    captions.set_defaults(run=run_evaluate_captions, language="zh")
 
 
 def picture_file(text: str) -> Path:
@@ -110,3 +119,30 @@ def pipeline_text(figures: dict) -> str:
 
 def recall_row(name: str, recall: dict[int, float]) -> str:
     return f"{name:22}" + "  ".join(f"R@{k} {share:5.1f}" for k, share in recall.items())
+
+
+def run_evaluate_captions(args: argparse.Namespace) -> int:
+    from helpers.captioning import Captioner, embed_captioned
+    from helpers.chinese_clip import ImageTextEncoder
+    from helpers.config import load_config
+    from helpers.data import load_captions
+    from helpers.evaluate import evaluate_captions
+
+    profile = load_config(args.profile)
+    data = [load_captions(args.data or "drawn", split, args.split_list) for split in ("train", args.split)]
+    encoder = ImageTextEncoder.from_pretrained(
+        args.encoder or profile.image_text_model, local_files_only=profile.offline
+    )
+    train, val = (embed_captioned(encoder, each, args.language) for each in data)
+    captioner = Captioner.from_pretrained(args.model, encoder, profile.offline)
+    report = evaluate_captions(captioner, train, val, encoder)
+    print(json.dumps(report) if args.json else captions_text(report))
+    return 0
+
+
+def captions_text(report: dict[str, dict[str, float]]) -> str:
+    """A row for each way to a caption."""
+    rows = [
+        f"{name:10}" + "  ".join(f"{key} {value:.3g}" for key, value in row.items()) for name, row in report.items()
+    ]
+    return "\n".join(rows)

@@ -1,4 +1,4 @@
-"""The commands that train and measure: python -m helpers train clip | train lit | train poem | evaluate retrieval.
+"""The commands that train: python -m helpers train clip | train lit | train poem | train clipcap.
 
 On several processes: torchrun --nproc_per_node 2 -m helpers train clip ...
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers.commands.shared import from_options, positive
-from helpers.options import PoemTrainingConfig, TrainingConfig
+from helpers.options import CaptionTrainingConfig, PoemTrainingConfig, TrainingConfig
 
 if TYPE_CHECKING:
     from helpers.data import Splits
@@ -40,24 +40,12 @@ def add_training_commands(commands: argparse._SubParsersAction) -> None:
     lit.set_defaults(run=run_train_lit, language="zh")
 
     add_poem_command(train)
+    add_clipcap_command(train)
 
 
 def add_training_command(train: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
-    """Options of both kinds of training. `train lit @FILE` reads options from a file, with comments after #."""
-    parser = train.add_parser(name, help=text, fromfile_prefix_chars="@", epilog=FILE_HELP)
-
-    def words(line: str) -> list[str]:
-        try:
-            return shlex.split(line, comments=True)
-        except ValueError as error:
-            parser.error(f"{line!r}: {error}")
-
-    parser.convert_arg_line_to_args = words
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="the trained model; checkpoints go there too"
-    )
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
-    parser.add_argument("--profile", choices=("mini", "full"), default="mini", help="default data and towers")
+    """Options of both trainings of a CLIP."""
+    parser = add_run_command(train, name, text)
     add_data_arguments(parser)
     parser.add_argument("--pooling", choices=("mean", "cls", "mean of 3 layers"), help="of the text (default: mean)")
     parser.add_argument("--dropout", type=float, help="of the projection heads (default: 0.1)")
@@ -74,6 +62,25 @@ def add_training_command(train: argparse._SubParsersAction, name: str, text: str
     parser.add_argument("--weight-decay", type=float, default=TrainingConfig.weight_decay)
     parser.add_argument("--save-every", type=positive, default=TrainingConfig.save_every, metavar="STEPS")
     parser.add_argument("--seed", type=int, default=TrainingConfig.seed)
+    return parser
+
+
+def add_run_command(train: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
+    """What every run on the loop of ours has. `train lit @FILE` reads options from a file, with comments after #."""
+    parser = train.add_parser(name, help=text, fromfile_prefix_chars="@", epilog=FILE_HELP)
+
+    def words(line: str) -> list[str]:
+        try:
+            return shlex.split(line, comments=True)
+        except ValueError as error:
+            parser.error(f"{line!r}: {error}")
+
+    parser.convert_arg_line_to_args = words
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the trained model; checkpoints go there too"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
+    parser.add_argument("--profile", choices=("mini", "full"), default="mini", help="default data and models")
     return parser
 
 
@@ -179,3 +186,47 @@ def run_train_poem(args: argparse.Namespace) -> int:
     if losses:
         print(f"{args.out}: loss {min(losses):.3f} on {len(valid)} other poems", file=sys.stderr)
     return 0
+
+
+def add_clipcap_command(train: argparse._SubParsersAction) -> None:
+    default = CaptionTrainingConfig
+    clipcap = add_run_command(train, "clipcap", "a captioner: a mapping and a GPT-2 (notebook 05)")
+    add_data_arguments(clipcap)
+    clipcap.add_argument("--encoder", metavar="NAME", help="whose embeddings it reads: a model of ours, a Chinese CLIP")
+    clipcap.add_argument("--decoder", metavar="NAME", help="a GPT-2, hub id or folder (default: a new, small one)")
+    clipcap.add_argument("--mapping", choices=("mlp", "transformer"), default="mlp", help="from picture to prefix")
+    clipcap.add_argument("--prefix-length", type=positive, default=10, help="vectors that a picture becomes")
+    clipcap.add_argument("--constants", type=positive, default=10, help="the picture's vectors in the transformer")
+    clipcap.add_argument("--freeze-decoder", action="store_true", help="only the mapping learns")
+    clipcap.add_argument("--epochs", type=positive, default=default.epochs)
+    clipcap.add_argument("--batch-size", type=positive, default=default.batch_size)
+    clipcap.add_argument("--captions-per-image", type=positive, default=default.captions_per_image)
+    clipcap.add_argument("--lr", type=float, default=default.lr)
+    clipcap.add_argument("--warmup", type=float, default=default.warmup, metavar="SHARE", help="of all steps")
+    clipcap.add_argument("--weight-decay", type=float, default=default.weight_decay)
+    clipcap.add_argument("--save-every", type=positive, default=default.save_every, metavar="STEPS")
+    clipcap.add_argument("--seed", type=int, default=default.seed)
+    clipcap.set_defaults(run=run_train_clipcap, language="zh")
+
+
+def run_train_clipcap(args: argparse.Namespace) -> int:
+    from helpers.captioning import Captioner, embed_captioned, new_captioner, train_captioner, with_decoder
+    from helpers.chinese_clip import ImageTextEncoder
+    from helpers.config import load_config, seed_everything
+    from helpers.data import DRAWN
+
+    profile = load_config(args.profile)
+    splits = load_splits(args.data or DRAWN, args)
+    encoder = ImageTextEncoder.from_pretrained(
+        args.encoder or profile.image_text_model, local_files_only=profile.offline
+    )
+    train, val = (embed_captioned(encoder, data, args.language) for data in (splits.train, splits.val))
+    seed_everything(args.seed)  # the new mapping and perhaps the new decoder
+    settings = {key: getattr(args, key) for key in ("mapping", "prefix_length", "constants")}
+    settings["image_dim"] = encoder.dim
+    if args.decoder:
+        model = with_decoder(args.decoder, **settings)
+    else:
+        model = new_captioner([text for group in train.captions for text in group], **settings)
+    config = from_options(CaptionTrainingConfig, args)
+    return report(args, train_captioner(Captioner(*model), train, val, config, args.out, resume=args.resume))

@@ -4,6 +4,7 @@ Each file answers one `python -m helpers evaluate WHAT`; the arithmetic is that 
 
 Read in this order:
     retrieval: recall@k of pictures and captions.
+    captions: a captioner beside copied captions and people's.
     labelled_photos: photographs whose contents people have labelled.
     pipeline: keywords and poems for such photographs, by a model that did not choose them.
 """
@@ -14,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "retrieval": ["evaluate_retrieval"],
+        "captions": ["evaluate_captions"],
         "labelled_photos": ["LABELS", "LabelledPhotos", "named_labels", "read_labelled_photos"],
         "pipeline": ["Judge", "best_and_worst", "bigrams", "diversity", "evaluate_pipeline", "keyword_precision"],
     },

@@ -7,6 +7,7 @@ Read in this order:
     poems: rules kept, keywords used, variety.
     next_line: which of ten lines is the fourth of a poem?
     copies: the parts of a poem that stand word for word in the training poems.
+    captions: CIDEr-D and BLEU over characters, variety, copies.
     ngram: a trigram, beside which a perplexity can be read.
 """
 
@@ -21,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "poems": ["distinct_n", "keyword_first", "keyword_recall", "verse_rates"],
         "copies": ["TrainingText"],
         "next_line": ["CharacterAssociation", "choice_accuracy", "line_choices"],
+        "captions": ["bleu", "characters", "cider_d", "ngrams", "originality", "paired_bootstrap"],
         "ngram": ["END", "START", "Trigram", "line_tokens"],
     },
 )

@@ -30,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "write_ccpc",
         ],
         "words": [
+            "ORDERED",
             "count_words",
             "cut_some",
             "in_order",

@@ -6,6 +6,7 @@ Accelerate knows about devices, number formats and processes; a `Task` knows wha
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import sys
 from collections.abc import Iterable
@@ -27,6 +28,8 @@ from helpers.training.runs import begin_run, check_resumable
 from helpers.training.task import Figures, Task
 
 CHECKPOINTS, PROGRESS = "checkpoints", "progress.json"
+# Of a GPT-2, whose output is its embedding, a checkpoint keeps one copy. Accelerate warns of that each time.
+logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
 
 
 @dataclass

@@ -49,6 +49,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "doublings": ["DOUBLINGS"],
         "rules": ["VerseRules"],
         "vocabulary": ["continuations", "verse_vocabulary"],
-        "processor": ["MIN_RHYMES", "NO_PLACE", "REPEATED", "UNKNOWN", "VerseProcessor", "first_character"],
+        "processor": ["NO_PLACE", "REPEATED", "UNKNOWN", "VerseProcessor", "first_character"],
     },
 )

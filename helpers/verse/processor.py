@@ -24,8 +24,6 @@ from helpers.verse.readings import enforced
 from helpers.verse.rules import VerseRules
 from helpers.verse.vocabulary import VerseVocabulary, continuations, padded, verse_vocabulary
 
-# A rhyme is opened only in a group of which the vocabulary has this many characters.
-MIN_RHYMES = 10
 UNKNOWN, REPEATED, NO_PLACE = "unknown character", "repeats a character", "the rules leave it no place"
 
 
@@ -77,9 +75,8 @@ class VerseProcessor(LogitsProcessor):
         """What the lines leave open: patterns `begun` (P, K), `ends` (P, 2, C + 1), characters `used` (P, C + 1)."""
         v = self.vocabulary
         begun = {lines: self._orders(lines) for lines in set(map(tuple, earlier))}
-        ends = {_rhyming(lines): self._ends(lines) for lines in begun}
         self.begun = torch.stack([begun[tuple(lines)] for lines in earlier])  # (P, K)
-        self.ends = torch.stack([ends[_rhyming(lines)] for lines in earlier])  # (P, 2, C + 1)
+        self.ends = self._ends(earlier)
         numbers = padded([[v.number.get(char, 0) for char in "".join(lines)] for lines in earlier])  # (P, E)
         self.used = torch.zeros(len(earlier), len(v.may_double), dtype=torch.bool).scatter_(1, numbers, True)
         self.used[:, 0] = False
@@ -99,23 +96,31 @@ class VerseProcessor(LogitsProcessor):
         ]
         return self.tables.orders[[(LEVEL + OBLIQUE).index(first) for first in agreeing or LEVEL + OBLIQUE]].any(0)
 
-    def _ends(self, lines: Sequence[str]) -> Tensor:
-        """(2, C + 1) the characters that may end the next line, where its pattern ends level, or oblique."""
-        v = self.vocabulary
-        ends = torch.ones(2, len(v.may_double), dtype=torch.bool)
+    def _groups(self, lines: Sequence[str]) -> frozenset[str] | None:
+        """The groups in which the next line may rhyme where it ends level; None: it may end as it likes."""
+        v, book = self.vocabulary, enforced()
         if not self.rules.rhyme or self.number == 2:
-            return ends
-        rich = v.rhymes.sum(1) >= MIN_RHYMES  # (G,)
-        groups = set(v.groups) - {group for group, row in v.groups.items() if not rich[row]}
-        book = enforced()
+            return None
+        if self.number == 3:
+            return frozenset(book.end_groups(lines[1], LEVEL)).intersection(v.groups) or v.rich
         if self.number == 1 and OBLIQUE not in book.line_tones(lines[0])[-1]:
             near = {near for own in book.end_groups(lines[0], LEVEL) for near in neighbours(own)}
-            groups = groups & near or groups
-        elif self.number == 3:
-            groups = set(book.end_groups(lines[1], LEVEL)) & set(v.groups) or groups
-        ends[0] = v.rhymes[[v.groups[group] for group in groups]].any(0)
-        for line in lines[1:2] if self.number == 3 else ():
-            ends[0, v.number.get(line[-1:], 0)] = False
+            return v.rich & near or v.rich
+        return v.rich
+
+    def _ends(self, earlier: Sequence[Sequence[str]]) -> Tensor:
+        """(P, 2, C + 1) the characters that may end the next line, where its pattern ends level, or oblique."""
+        v = self.vocabulary
+        groups = {_rhyming(lines): self._groups(lines) for lines in earlier}
+        rhyming = {
+            some: torch.ones_like(v.may_double) if some is None else v.rhymes[[v.groups[g] for g in some]].any(0)
+            for some in set(groups.values())
+        }
+        ends = torch.ones(len(earlier), 2, len(v.may_double), dtype=torch.bool)
+        ends[:, 0] = torch.stack([rhyming[groups[_rhyming(lines)]] for lines in earlier])
+        if self.rules.rhyme and self.number == 3:  # not with itself
+            rhymes = torch.tensor([v.number.get(lines[1][-1:], 0) for lines in earlier])
+            ends[torch.arange(len(earlier)), 0, rhymes] = False
         return ends
 
     def _read_words(

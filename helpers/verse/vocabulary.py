@@ -16,6 +16,7 @@ from helpers.verse.check import doubled_characters, repeated_characters
 from helpers.verse.doublings import DOUBLINGS
 from helpers.verse.readings import LEVEL, OBLIQUE, Readings, enforced
 
+MIN_RHYMES = 10  # characters of a group, at least, for a rhyme to be opened in it
 NEVER = frozenset("囗鸮")  # a gap in an old edition, and the one character that the brush of the cards lacks
 
 
@@ -36,6 +37,7 @@ class VerseVocabulary(NamedTuple):
     can_be: Tensor  # (C + 1, 2) whether a character can be level, can be oblique; row 0 can be both
     token_can_be: Tensor  # (V, M, 2) the same for the characters of a token, read where they stand in it
     rhymes: Tensor  # (G, C + 1) characters that rhyme in a level group
+    rich: frozenset[str]  # groups with at least `MIN_RHYMES` characters
     may_double: Tensor  # (C + 1,) characters that poets say twice running
     pairs: Tensor  # (N, 2) characters beside each other in which another reading is meant,
     pair_tones: Tensor  # (N, 2, 2) and what these can be then: level, oblique
@@ -83,6 +85,7 @@ def verse_vocabulary(tokenizer: PreTrainedTokenizerBase) -> VerseVocabulary:
         can_be=can_be,
         token_can_be=token_can_be,
         rhymes=rhymes,
+        rich=frozenset(group for group, row in zip(groups, rhymes, strict=True) if row.sum() >= MIN_RHYMES),
         may_double=torch.tensor([False, *(char in DOUBLINGS for char in rank)]),
         pairs=torch.tensor([[number[char] for char in word] for word in known], dtype=torch.long).reshape(-1, 2),
         pair_tones=torch.stack(pair_tones) if known else torch.zeros(0, 2, 2, dtype=torch.bool),

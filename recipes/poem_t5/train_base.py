@@ -3,8 +3,9 @@
     python -m recipes.poem_t5.train_base --poems runs/poems --out runs/poem_base
 
 Half of the batches ask for the next line, as the model is used, half for all remaining lines, which teaches a decoder
-four times as much a step. `python -m helpers train poem` on quatrains alone ends its training. A run that was killed
-continues from its last checkpoint.
+four times as much a step. Between them stand batches of the question *which poem does this line go on with?*: without
+them a small T5 writes lines that are likely by themselves and hardly reads what stands before. `python -m helpers train
+poem` on quatrains alone ends its training. A run that was killed continues from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerBase, T5Config, T5ForConditionalGeneration, get_cosine_schedule_with_warmup
+from transformers.modeling_outputs import BaseModelOutput
 
 from helpers.poems import (
     FRAGMENT,
+    ORDERED,
     QUATRAIN,
     PoemWriter,
     Quatrain,
@@ -40,12 +44,14 @@ from helpers.poems import (
     without_lines,
 )
 from recipes.checkpoint import train
+from recipes.poem_t5.alike import AlikePoems
 from recipes.poem_t5.prepare_poems import vocabulary
 
 SIZES = T5Config(d_model=288, d_kv=32, num_heads=9, d_ff=1152)
 LOG = "training.json"  # written last
 ANY_NUMBER = 0.3  # the share of sources that tell any number of a poem's words, all of them at times: copying pays
 UNREAD = 0.06  # the share of sources without the lines so far: how likely a line is by itself, for comparison
+OTHERS = 5  # the poems behind which each line is read besides its own, where it is asked whose line it is
 QUATRAIN_PASSES = 2  # of the quatrains, while the fragments pass once
 
 
@@ -105,7 +111,16 @@ class Lessons:
     def _words(self, poem: Quatrain, rng: random.Random) -> list[str]:
         words = [word for line in poem.lines for word in segment(line, self.counts)]
         told = rng.sample(words, rng.randint(1, len(words)))
-        return cut_some(in_order(told, poem.lines) if rng.random() < 0.5 else told, rng)
+        return cut_some(in_order(told, poem.lines) if rng.random() < ORDERED else told, rng)
+
+
+def whose_line(kind: str, poems: AlikePoems, step: int) -> list[tuple[str, str]]:
+    """The (source, target) pairs of poems that are alike, without keywords, which would tell whose line it is."""
+    number, batch = poems.batch(step)
+    return [
+        (source_text((), poem.lines[:number], len(poem.lines[0]), kind=kind), target_text(poem.lines[number]))
+        for poem in batch
+    ]
 
 
 @torch.no_grad()
@@ -171,6 +186,26 @@ def grown(
     return model
 
 
+def next_line_loss(model: T5ForConditionalGeneration, batch: dict[str, torch.Tensor], others: int) -> torch.Tensor:
+    """Cross-entropy of the lines, and of each line's own poem among `others` more of the batch (InfoNCE).
+
+    The poems compete for a line and not the lines for a poem, so that what is likely by itself wins nothing: the
+    optimum is the likelihood itself.
+
+    Args:
+        batch: of `collate`, B pairs whose lines are alike in length, rhyme and tones.
+    """
+    labels, mask = batch["labels"], batch["attention_mask"]  # (B, T), (B, S)
+    states = model.encoder(batch["input_ids"], attention_mask=mask).last_hidden_state
+    shifts = (torch.arange(others + 1) * (len(labels) // (others + 1)))[:, None]
+    rows = ((torch.arange(len(labels)) + shifts) % len(labels)).flatten()  # K times B sources, the line's own first
+    outputs = BaseModelOutput(last_hidden_state=states[rows])
+    repeated = labels.repeat(others + 1, 1)
+    logits = model(encoder_outputs=outputs, attention_mask=mask[rows], labels=repeated).logits.float()
+    losses = cross_entropy(logits.transpose(1, 2), repeated, reduction="none").view(others + 1, *labels.shape)
+    return losses[0].mean() - (-losses.sum(2)).log_softmax(0)[0].mean()
+
+
 def build_optimizer(model: T5ForConditionalGeneration, lr: float) -> torch.optim.AdamW:
     """AdamW with a larger step for the embedding, which T5 initialises with a standard deviation of 1 and ties to the
     output: with one learning rate it hardly moves and the first thousand steps are lost."""
@@ -185,6 +220,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/poem_base"))
     parser.add_argument("--steps", type=int, default=15_000)
     parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--rivals", type=int, default=48, help="poems in a batch that asks whose line it is; 0: none")
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--layers", type=int, nargs=2, default=(4, 6), metavar=("ENCODER", "DECODER"))
     parser.add_argument("--start", type=Path, help="a poem model of SIZES to go on with; it may have fewer layers")
@@ -206,13 +242,17 @@ def main() -> None:
     lessons = Lessons(quatrains, fragments, args.batch_size, args.seed)
     if not len(lessons):
         raise ValueError(f"there are not {args.batch_size} poems of one kind: give a smaller --batch-size")
+    kinds = ((QUATRAIN, quatrains), (FRAGMENT, fragments)) if args.rivals else ()
+    alike = [(kind, AlikePoems(poems, args.rivals, args.seed)) for kind, poems in kinds]
     print(f"{len(quatrains):,} quatrains, {len(fragments):,} fragments, {len(lessons):,} batches a pass")
     print(f"{len(tokenizer):,} tokens, {model.num_parameters():,} weights", flush=True)
 
     def loss_at(step: int) -> torch.Tensor:
-        batch = collate(tokenize(tokenizer, lessons.pairs(step)), tokenizer.pad_token_id)
+        turn, asks_whose = divmod(step, 2) if alike else (step, False)
+        pairs = whose_line(*alike[turn % 2], turn) if asks_whose else lessons.pairs(turn)
+        batch = collate(tokenize(tokenizer, pairs), tokenizer.pad_token_id)
         with torch.autocast("cpu", torch.bfloat16):
-            return model(**batch).loss
+            return next_line_loss(model, batch, min(OTHERS, args.rivals - 1)) if asks_whose else model(**batch).loss
 
     optimizer = build_optimizer(model, args.lr)
     schedule = get_cosine_schedule_with_warmup(optimizer, min(200, args.steps // 10), args.steps)
@@ -221,7 +261,8 @@ def main() -> None:
     model.save_pretrained(args.out)
     tokenizer.save_pretrained(args.out)
     minutes = round((time.time() - started) / 60, 1)
-    log = {"steps": args.steps, "batch_size": args.batch_size, "passes": args.steps / len(lessons), "minutes": minutes}
+    passes = args.steps / (2 if alike else 1) / len(lessons)
+    log = {"steps": args.steps, "batch_size": args.batch_size, "passes": passes, "minutes": minutes}
     (args.out / LOG).write_text(json.dumps(log, indent=1))
 
 

@@ -35,6 +35,12 @@ def unsorted_nucleus(logits, p):
     return share.cumsum(0) - share < p
 
 
+def min_p(logits, p):
+    """The other truncation: what is likely enough beside the likeliest."""
+    share = logits.softmax(0)
+    return share >= (1 - p) * share.max()
+
+
 def two_likeliest(logits, p):
     return torch.zeros(len(logits), dtype=torch.bool).index_fill(0, logits.topk(2).indices, True)
 
@@ -109,6 +115,7 @@ WRONG = [
     ("check_nucleus", lambda x, p: ~nucleus(x, p), "the other way round"),
     ("check_nucleus", lambda x, p: x > x.min() - 1, "are enough"),
     ("check_nucleus", two_likeliest, "A tiny p"),
+    ("check_nucleus", min_p, "their sum"),
     ("check_nucleus", lambda x, p: nucleus(x, min(p, 0.75)), "it takes three"),
     ("check_forbid_used", lambda ids, s: forbid_used(ids, s)[:1], "the shape of `scores`"),
     ("check_forbid_used", forbid_in_place, "write into a copy"),

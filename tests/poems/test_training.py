@@ -560,7 +560,7 @@ def test_the_recipe_leaves_a_poem_model(tmp_path, monkeypatch, capsys) -> None:
     (tmp_path / "poems").mkdir()
     write_ccpc(TRAIN, tmp_path / "poems" / "poems_train.json")
     write_ccpc(VALID, tmp_path / "poems" / "fragments.json")
-    common = ["train_base", "--poems", str(tmp_path / "poems"), "--steps", "2", "--batch-size", "2"]
+    common = ["train_base", "--poems", str(tmp_path / "poems"), "--steps", "2", "--batch-size", "2", "--rivals", "0"]
     runs = {"first": ["--layers", "1", "1"], "second": ["--layers", "1", "2", "--start", str(tmp_path / "first")]}
     for name, options in runs.items():
         monkeypatch.setattr(sys, "argv", [*common, *options, "--out", str(tmp_path / name)])

@@ -1,0 +1,24 @@
+"""Notebook 05: what a picture shows, in a sentence.
+
+A mapping turns a picture's vector into the beginning of a sentence that a small GPT-2 writes on (ClipCap).
+
+Read in this order:
+    prefix: from a vector to the beginning of a sentence, by an MLP or a Transformer.
+    clipcap: the mapping and the decoder as one model.
+    captioner: the model at work on pictures, in batches.
+    neighbours: captions taken over from alike pictures, which a captioner must beat.
+    training: on stored embeddings, with the loop of all systems.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "prefix": ["MAPPINGS", "MLPMapping", "TransformerMapping"],
+        "clipcap": ["LONGEST", "ClipCaptioner", "ClipCaptionerConfig"],
+        "captioner": ["BEAM", "GREEDY", "STRATEGIES", "Captioner", "new_captioner", "with_decoder"],
+        "neighbours": ["CaptionedEmbeds", "consensus_captions", "most_central", "nearest_captions"],
+        "training": ["CaptionPairs", "CaptionTask", "embed_captioned", "save_captioner", "train_captioner"],
+    },
+)

@@ -1,0 +1,105 @@
+"""A captioner at work: pictures in, one Chinese sentence each out, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, PreTrainedTokenizerBase
+
+from helpers.captioning.clipcap import LONGEST, ClipCaptioner, ClipCaptionerConfig
+from helpers.poems import character_tokenizer
+from helpers.storage import load_pretrained
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from helpers.chinese_clip import ImageTextEncoder
+
+Decoding = Mapping[str, object]
+
+BATCH = 64  # pictures whose captions are written at a time
+GREEDY: Decoding = MappingProxyType({"do_sample": False})
+BEAM: Decoding = MappingProxyType({"do_sample": False, "num_beams": 5})
+STRATEGIES: Mapping[str, Decoding] = MappingProxyType({
+    "greedy": GREEDY,
+    "beam, 5": BEAM,
+    "top-k 10": MappingProxyType({"do_sample": True, "top_k": 10}),
+    "top-p 0.9": MappingProxyType({"do_sample": True, "top_k": 0, "top_p": 0.9}),
+})  # fmt: skip
+
+
+class Captioner:
+    """A `ClipCaptioner`, its tokenizer, and the encoder whose embeddings it reads."""
+
+    def __init__(
+        self, model: ClipCaptioner, tokenizer: PreTrainedTokenizerBase, encoder: ImageTextEncoder | None = None
+    ) -> None:
+        """`encoder` is needed for pictures alone, not for `caption_embeds`."""
+        self.model, self.tokenizer, self.encoder = model.eval(), tokenizer, encoder
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, encoder: ImageTextEncoder | None = None, local_files_only: bool = False
+    ) -> Captioner:
+        """Load a folder; it goes where the encoder is. ValueError for an encoder of another width."""
+        options = {"local_files_only": local_files_only}
+        model = load_pretrained(ClipCaptioner, name, **options)
+        if encoder and encoder.dim != model.config.image_dim:
+            raise ValueError(f"{name}: reads embeddings of {model.config.image_dim} numbers, not of {encoder.dim}")
+        return cls(
+            model.to(encoder.device if encoder else "cpu"), AutoTokenizer.from_pretrained(name, **options), encoder
+        )
+
+    def caption(self, images: Sequence[Image.Image], decoding: Decoding = BEAM) -> list[str]:
+        """A caption for each of N pictures of any size."""
+        if self.encoder is None:
+            raise ValueError("a captioner without an encoder reads embeddings alone: see `caption_embeds`")
+        return self.caption_embeds(self.encoder.encode_images(images), decoding)
+
+    def caption_embeds(self, image_embeds: np.ndarray, decoding: Decoding = BEAM) -> list[str]:
+        """Embeddings (N, D), as the encoder makes them -> a caption each; `decoding`: options of `generate`."""
+        embeds = torch.as_tensor(image_embeds, device=self.model.device, dtype=torch.float32)
+        ends = {"eos_token_id": self.tokenizer.eos_token_id, "pad_token_id": self.tokenizer.pad_token_id}
+        rows = [ids for block in embeds.split(BATCH) for ids in self.model.write(block, {**ends, **decoding})]
+        return [self._text(ids) for ids in rows]
+
+    def _text(self, ids: torch.Tensor) -> str:
+        text = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return text.replace(" ", "")  # between the characters of a BERT's vocabulary, and padding
+
+
+def with_decoder(name: str, **settings: object) -> tuple[ClipCaptioner, PreTrainedTokenizerBase]:
+    """A captioner with an untrained mapping in front of a trained language model, by its hub id or folder.
+
+    A BERT's vocabulary, as Chinese GPT-2s have it, ends a text with [SEP]. `settings`: see `ClipCaptionerConfig`.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(name)
+    decoder = AutoModelForCausalLM.from_pretrained(name)
+    tokenizer.eos_token = tokenizer.eos_token or tokenizer.sep_token
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    model = ClipCaptioner(ClipCaptionerConfig(decoder.config, **settings))
+    model.decoder = decoder
+    return model, tokenizer
+
+
+def new_captioner(
+    captions: Iterable[str], image_dim: int, *, width: int = 192, layers: int = 3, heads: int = 3, dropout: float = 0.1,
+    **settings: object,
+) -> tuple[ClipCaptioner, PreTrainedTokenizerBase]:  # fmt: skip
+    """An untrained captioner with a small GPT-2 over the characters of `captions`.
+
+    `settings`: further arguments of `ClipCaptionerConfig`.
+    """
+    tokenizer = character_tokenizer(sorted({char for caption in captions for char in caption}))
+    config = ClipCaptionerConfig(image_dim=image_dim, **settings)
+    config.text_config = GPT2Config(
+        vocab_size=len(tokenizer), n_positions=config.prefix_length + LONGEST, n_embd=width, n_layer=layers,
+        n_head=heads, resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=0.0,
+        bos_token_id=tokenizer.eos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    return ClipCaptioner(config), tokenizer

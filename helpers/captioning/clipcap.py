@@ -1,0 +1,97 @@
+"""ClipCap: a picture's vector becomes a prefix, and a GPT-2 writes on (Mokady et al. 2021, arXiv:2111.09734)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutput
+
+from helpers.captioning.prefix import MAPPINGS
+
+IGNORED = -100  # the label that cross-entropy skips
+LONGEST = 48  # tokens of a caption, its end token counted in
+
+
+class ClipCaptionerConfig(PreTrainedConfig):
+    """A captioner.
+
+    Args:
+        text_config: the decoder, a GPT-2 or another causal language model of transformers.
+        image_dim: D, the width of the pictures' embeddings.
+        mapping: a name of `prefix.MAPPINGS`.
+        prefix_length: k, the vectors that a picture becomes.
+        constants: vectors that stand for the picture inside the Transformer mapping.
+    """
+
+    model_type = "clip_captioner"
+    sub_configs = {"text_config": AutoConfig}
+
+    def __init__(
+        self,
+        text_config: dict | PreTrainedConfig | None = None,
+        image_dim: int = 512,
+        mapping: str = "mlp",
+        prefix_length: int = 10,
+        constants: int = 10,
+        **kwargs: object,
+    ) -> None:
+        self.text_config = as_decoder_config(text_config)
+        self.image_dim = image_dim
+        self.mapping = mapping
+        self.prefix_length = prefix_length
+        self.constants = constants
+        super().__init__(**kwargs)
+
+
+def as_decoder_config(config: dict | PreTrainedConfig | None) -> PreTrainedConfig:
+    """The configuration of a decoder, as an object or as the dictionary of config.json."""
+    if isinstance(config, PreTrainedConfig):
+        return config
+    config = dict(config or {})
+    return AutoConfig.for_model(config.pop("model_type", GPT2Config.model_type), **config)
+
+
+class ClipCaptioner(PreTrainedModel):
+    """A mapping and a decoder; what stands before the caption is no text, but the picture."""
+
+    config_class = ClipCaptionerConfig
+    _tied_weights_keys = {"decoder.lm_head.weight": "decoder.transformer.wte.weight"}
+
+    def __init__(self, config: ClipCaptionerConfig) -> None:
+        super().__init__(config)
+        self.decoder = AutoModelForCausalLM.from_config(config.text_config)
+        width = config.text_config.hidden_size
+        self.mapping = MAPPINGS[config.mapping](config.image_dim, width, config.prefix_length, config.constants)
+        self.post_init()
+
+    def forward(self, image_embeds: Tensor, input_ids: Tensor, attention_mask: Tensor) -> CausalLMOutput:
+        """Embeddings (B, D) and captions (B, T) -> logits (B, T, V), those for each token from all before it.
+
+        The loss is the mean over the tokens, end tokens counted in and pads left out: the article's code lets it learn
+        its pads.
+        """
+        prefix = self.mapping(image_embeds)  # (B, k, W)
+        texts = self.decoder.get_input_embeddings()(input_ids)  # (B, T, W)
+        whole = torch.cat([prefix, texts], 1)  # (B, k + T, W)
+        mask = F.pad(attention_mask, (prefix.shape[1], 0), value=1)
+        logits = self.decoder(inputs_embeds=whole, attention_mask=mask).logits  # (B, k + T, V)
+        logits = logits[:, prefix.shape[1] - 1 : -1]  # the last vector of the prefix tells the first token
+        labels = input_ids.masked_fill(attention_mask == 0, IGNORED)
+        loss = F.cross_entropy(logits.transpose(1, 2).float(), labels, ignore_index=IGNORED)
+        return CausalLMOutput(loss=loss, logits=logits)
+
+    @torch.inference_mode()
+    def write(self, image_embeds: Tensor, decoding: Mapping[str, object]) -> Tensor:
+        """Embeddings (B, D) -> the tokens of a caption each, (B, T), by options of `generate`."""
+        prefix = self.mapping(image_embeds)
+        mask = torch.ones(prefix.shape[:2], dtype=torch.long, device=prefix.device)
+        return self.decoder.generate(
+            inputs_embeds=prefix, attention_mask=mask, max_new_tokens=LONGEST, use_cache=True, **decoding
+        )
+
+
+AutoConfig.register(ClipCaptionerConfig.model_type, ClipCaptionerConfig)

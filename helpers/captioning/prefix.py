@@ -1,0 +1,51 @@
+"""From a picture's vector to the beginning of a sentence: k vectors as wide as the decoder's embeddings (ClipCap).
+
+Mokady et al. 2021 (arXiv:2111.09734), section 3.2: an MLP for a decoder that learns too, a Transformer where the
+decoder is frozen and all the learning falls to the mapping.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+HEADS = 8
+LAYERS = 4
+
+
+class MLPMapping(nn.Module):
+    """Two layers with a tanh between them."""
+
+    def __init__(self, image_dim: int, width: int, prefix_length: int, constants: int) -> None:
+        super().__init__()
+        self.shape = prefix_length, width
+        size = prefix_length * width
+        self.layers = nn.Sequential(nn.Linear(image_dim, size // 2), nn.Tanh(), nn.Linear(size // 2, size))
+
+    def forward(self, image_embeds: Tensor) -> Tensor:
+        """Embeddings (B, D) -> prefixes (B, k, W)."""
+        return self.layers(image_embeds).unflatten(1, self.shape)
+
+
+class TransformerMapping(nn.Module):
+    """The picture as k vectors, and learnt constants that look at them: the outputs at the constants are the prefix."""
+
+    def __init__(self, image_dim: int, width: int, prefix_length: int, constants: int) -> None:
+        super().__init__()
+        self.prefix_length = prefix_length
+        self.project = nn.Linear(image_dim, constants * width)
+        self.constants = nn.Parameter(torch.randn(prefix_length, width))
+        heads = next(n for n in range(HEADS, 0, -1) if width % n == 0)
+        layer = nn.TransformerEncoderLayer(
+            width, heads, 2 * width, dropout=0.0, activation="relu", batch_first=True, norm_first=True
+        )
+        self.encoder = nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False)
+
+    def forward(self, image_embeds: Tensor) -> Tensor:
+        """Embeddings (B, D) -> prefixes (B, k, W)."""
+        seen = self.project(image_embeds).unflatten(1, (-1, self.constants.shape[1]))  # (B, c, W)
+        constants = self.constants.expand(len(image_embeds), -1, -1)  # (B, k, W)
+        return self.encoder(torch.cat([seen, constants], 1))[:, -self.prefix_length :]
+
+
+MAPPINGS = {"mlp": MLPMapping, "transformer": TransformerMapping}

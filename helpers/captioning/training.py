@@ -1,0 +1,147 @@
+"""Training a captioner on stored embeddings: a picture goes through its encoder once, however many epochs there are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+from tqdm import tqdm
+from transformers import PreTrainedTokenizerBase
+from transformers.modeling_outputs import CausalLMOutput
+
+from helpers.captioning.captioner import GREEDY, Captioner
+from helpers.captioning.clipcap import LONGEST, ClipCaptioner
+from helpers.captioning.neighbours import CaptionedEmbeds
+from helpers.clip import Pair, PairBatches
+from helpers.data import CaptionData, LazyPictures
+from helpers.metrics import bleu, cider_d
+from helpers.options import CaptionTrainingConfig
+from helpers.storage import cached, digest, network_of, weights_digest
+from helpers.training import Figures, Progress, Task, fit, make_accelerator, open_run, parameter_groups
+
+if TYPE_CHECKING:
+    from helpers.chinese_clip import ImageTextEncoder
+
+BLOCK = 1000  # pictures whose embeddings make one file of the cache
+
+
+class CaptionPairs(Dataset):
+    """Examples: the embedding of a picture, and one of its captions as tokens with an end token."""
+
+    def __init__(self, data: CaptionedEmbeds, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.image_embeds = torch.as_tensor(data.image_embeds, dtype=torch.float32)
+        self.pad_token_id = tokenizer.pad_token_id
+        flat = [caption for group in data.captions for caption in group]
+        ids = tokenizer(flat, add_special_tokens=False, truncation=True, max_length=LONGEST - 1)["input_ids"]
+        rows = iter([*row, tokenizer.eos_token_id] for row in ids)
+        self.tokens = [[next(rows) for _ in group] for group in data.captions]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitems__(self, pairs: list[Pair]) -> dict[str, torch.Tensor]:
+        """image_embeds (B, D), input_ids and attention_mask (B, T)."""
+        rows = [torch.tensor(self.tokens[pair.picture][pair.caption]) for pair in pairs]
+        lengths = torch.tensor([len(row) for row in rows])
+        input_ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.pad_token_id)
+        mask = (torch.arange(input_ids.shape[1]) < lengths[:, None]).long()
+        return {
+            "image_embeds": self.image_embeds[[pair.picture for pair in pairs]],
+            "input_ids": input_ids,
+            "attention_mask": mask,
+        }
+
+
+class CaptionTask(Task):
+    """The next character of a caption, from the picture and what stands so far."""
+
+    def __init__(
+        self, captioner: Captioner, train: CaptionedEmbeds, val: CaptionedEmbeds, config: CaptionTrainingConfig,
+        rank: int = 0, world: int = 1,
+    ) -> None:  # fmt: skip
+        self.captioner, self.model, self.val, self.config = captioner, captioner.model, val, config
+        self.data = CaptionPairs(train, captioner.tokenizer)
+        counts = [len(group) for group in train.captions]
+        self.batches = PairBatches(counts, config.batch_size, config.captions_per_image, config.seed, rank, world)
+        if config.freeze_decoder:
+            self.model.decoder.requires_grad_(False)
+
+    def parameter_groups(self) -> list[dict]:
+        learning = [p for p in self.model.parameters() if p.requires_grad]
+        return parameter_groups([(learning, self.config.lr)], self.config.weight_decay)
+
+    def loss(self, outputs: CausalLMOutput) -> torch.Tensor:
+        return outputs.loss
+
+    def validate(self) -> Figures:
+        """Of the likeliest captions of the held-out pictures."""
+        self.model.eval()
+        captions = self.captioner.caption_embeds(self.val.image_embeds, GREEDY)
+        return {
+            "CIDEr": 100 * float(cider_d(captions, self.val.captions).mean()),
+            "BLEU-4": 100 * bleu(captions, self.val.captions)[3],
+        }
+
+
+def embed_captioned(encoder: ImageTextEncoder, data: CaptionData, language: str = "zh") -> CaptionedEmbeds:
+    """A set as its encoder sees it; by the thousand from the cache, as far as the pictures are there."""
+    blocks = []
+    for start in tqdm(range(0, len(data), BLOCK), desc="pictures", unit="thousand", leave=False):
+        part = LazyPictures(min(BLOCK, len(data) - start), lambda i, start=start: data.pictures[start + i])
+        key = digest(["embeds", encoder.fingerprint, data.source, str(start)])
+        blocks.append(cached(key, partial(encoder.encode_images, part)))
+    return CaptionedEmbeds(np.concatenate(blocks), data.in_language(language))
+
+
+def train_captioner(
+    captioner: Captioner,
+    train: CaptionedEmbeds,
+    val: CaptionedEmbeds,
+    config: CaptionTrainingConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+) -> Progress:
+    """Begin or, with `resume`, go on with a run in `folder`, where the trained captioner ends up too.
+
+    Raises ValueError where going on would lose or mix up something.
+    """
+    accelerator = make_accelerator(device)
+    open_run(accelerator, folder, run_settings(captioner, train, config, accelerator.num_processes), resume)
+    captioner.model.to(accelerator.device)
+    task = CaptionTask(captioner, train, val, config, accelerator.process_index, accelerator.num_processes)
+    progress = fit(accelerator, task, config, folder)
+    if accelerator.is_main_process:
+        save_captioner(captioner.model.to("cpu").eval(), captioner.tokenizer, folder)
+        (folder / "history.json").write_text(json.dumps(asdict(progress)) + "\n")
+    accelerator.wait_for_everyone()
+    return progress
+
+
+def save_captioner(model: ClipCaptioner, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write a folder that `Captioner.from_pretrained` reads."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def run_settings(
+    captioner: Captioner, train: CaptionedEmbeds, config: CaptionTrainingConfig, processes: int
+) -> dict[str, object]:
+    """All that the weights at the end depend on."""
+    texts = [text for group in train.captions for text in group]
+    return {
+        "pictures": digest([str(train.image_embeds.shape), train.image_embeds.tobytes().hex()]),
+        "captions": digest(texts),
+        "network": network_of(captioner.model),
+        "start": weights_digest(captioner.model),
+        "processes": processes,
+        **asdict(config),
+    }

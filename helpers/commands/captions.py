@@ -1,0 +1,36 @@
+"""The command that says what pictures show: python -m helpers caption IMAGE..."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from helpers.commands.shared import PictureReader, as_json, positive
+
+BEAMS = 5
+
+
+def add_caption_commands(commands: argparse._SubParsersAction) -> None:
+    caption = commands.add_parser("caption", help="say in a Chinese sentence what each picture shows")
+    caption.add_argument("images", nargs="+", metavar="IMAGE")
+    caption.add_argument(
+        "--model", type=Path, required=True, metavar="DIR", help="a captioner that train clipcap wrote"
+    )
+    caption.add_argument("--beams", type=positive, default=BEAMS, help="hypotheses at a time (default: %(default)s)")
+    caption.add_argument("--profile", choices=("mini", "full"), default="mini")
+    caption.add_argument("--json", action="store_true", help="one JSON object a line")
+    caption.set_defaults(run=run_caption)
+
+
+def run_caption(args: argparse.Namespace) -> int:
+    reader, captioner = PictureReader(args.images), None
+    for paths, images in reader:
+        if captioner is None:
+            from helpers.captioning import Captioner
+
+            pipeline = args.load(args.profile)
+            captioner = Captioner.from_pretrained(args.model, pipeline.encoder, pipeline.config.offline)
+        decoding = {"do_sample": False, "num_beams": args.beams}
+        for path, caption in zip(paths, captioner.caption(images, decoding), strict=True):
+            print(as_json({"image": path, "caption": caption}) if args.json else f"{path}  {caption}")
+    return reader.status
