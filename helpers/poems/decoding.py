@@ -76,7 +76,9 @@ def _sampling(**options: object) -> Decoding:
     return MappingProxyType({"do_sample": True, "top_k": 0, **options})  # top_k 0: generate's own 50 is in the way
 
 
-TEMPERATURE, SMALLEST = 0.8, 0.05  # the pipeline's choice: min-p (Nguyen et al. 2025), without a sort at each step
+# The pipeline's choice: min-p (Nguyen et al. 2025), without a sort at each step. Of the best of 48 two blind readers
+# found more poems coherent at this temperature than at 0.6 and 0.8.
+TEMPERATURE, SMALLEST = 0.45, 0.05
 MIN_P = _sampling(temperature=TEMPERATURE, min_p=SMALLEST)
 STRATEGIES: Mapping[str, Decoding] = MappingProxyType(
     {
@@ -89,7 +91,7 @@ STRATEGIES: Mapping[str, Decoding] = MappingProxyType(
         "top-p 0.9": _sampling(top_p=0.9),  # Holtzman et al. 2020
         "typical 0.9": _sampling(typical_p=0.9),  # Meister et al. 2023
         "min-p 0.05": _sampling(min_p=0.05),
-        "min-p 0.05, temperature 0.8": MIN_P,
+        "min-p 0.05, temperature 0.45": MIN_P,
     }
 )
 

@@ -71,6 +71,7 @@ class PoemReader:
         model = load_pretrained(LineReader, name, **options).to(device)
         return cls(model, AutoTokenizer.from_pretrained(name, **options))
 
+    @torch.inference_mode()
     def embed(self, texts: Sequence[str], head: str) -> Tensor:
         """Vectors of the tokens of N texts, each text encoded once: (N, T, D); see `LineReader.forward`."""
         which = {text: row for row, text in enumerate(dict.fromkeys(texts))}

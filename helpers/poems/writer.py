@@ -36,7 +36,7 @@ from helpers.poems.next_line import (
     tokenize,
 )
 from helpers.storage import load_pretrained
-from helpers.verse import Line, VerseProcessor, VerseRules, first_character
+from helpers.verse import LISTED, Line, VerseProcessor, VerseRules, first_character, headed_lines
 
 PAD, UNK = "<pad>", "<unk>"
 
@@ -162,8 +162,10 @@ class PoemWriter:
     def _rules(self, drafts: Drafts, options: PoemOptions) -> VerseProcessor:
         """The rules of the next line, with its keyword and its first character."""
         number = drafts.written
-        words = later = None
+        words = later = listed = None
         if options.keyword_per_line:
+            rows = zip(drafts.lines, drafts.keywords, strict=True)
+            listed = [headed_lines(lines, keywords) >= LISTED - 1 for lines, keywords in rows]
             words = [next(iter(row[number : number + 1]), None) for row in drafts.keywords]
             later = [row[number + 1 : 4] for row in drafts.keywords]
         return VerseProcessor(
@@ -174,6 +176,7 @@ class PoemWriter:
             later,
             head=options.acrostic[number : number + 1],
             later_heads=options.acrostic[number + 1 :],
+            listed=listed,
         )
 
     def _encode(self, sources: Sequence[str]) -> tuple[BaseModelOutput, torch.Tensor]:

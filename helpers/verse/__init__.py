@@ -36,9 +36,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "check": [
             "ANY",
             "FAULTS",
+            "LISTED",
             "Line",
             "check_poem",
             "doubled_characters",
+            "headed_lines",
             "is_list",
             "misplaced_words",
             "read_tones",

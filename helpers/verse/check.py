@@ -29,6 +29,7 @@ class Line(NamedTuple):
 
 
 ANY = "？"  # a place at which any character may stand
+LISTED = 3  # lines that begin with a keyword make a poem read like a list
 FAULTS = ("form", "rhyme", "first_line", "third_line", "order", "tails", "doubling", "caesura")
 
 
@@ -125,7 +126,12 @@ def misplaced_words(poem: Poem, words: Sequence[str]) -> list[str]:
 
 def is_list(poem: Poem, keywords: Sequence[str]) -> bool:
     """True if three lines or more begin with one of the keywords: it reads like a list of them."""
-    return sum(line.startswith(tuple(keywords)) for line in poem) >= 3
+    return headed_lines(poem, keywords) >= LISTED
+
+
+def headed_lines(poem: Poem, keywords: Sequence[str]) -> int:
+    """The number of lines that begin with one of the keywords."""
+    return sum(line.startswith(tuple(keywords)) for line in poem)
 
 
 def check_poem(poem: Poem, words: Sequence[str] = (), readings: Readings | None = None) -> dict:

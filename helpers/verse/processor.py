@@ -41,6 +41,7 @@ class VerseProcessor(LogitsProcessor):
         later: for each prompt the words of the lines after it, whose characters have to wait for them.
         head: the character that all lines begin with, whatever the other rules say (藏头诗).
         later_heads: those of the lines after them.
+        listed: for each prompt whether lines enough begin with their word: this one's then stands elsewhere if it can.
 
     Attributes:
         refused: for each prompt the reason why its word was let go before the line began, or None.
@@ -59,6 +60,7 @@ class VerseProcessor(LogitsProcessor):
         later: Sequence[Sequence[str]] | None = None,
         head: str = "",
         later_heads: str = "",
+        listed: Sequence[bool] | None = None,
     ) -> None:
         if tokenizer.eos_token_id is None:
             raise ValueError("the tokenizer has no end token: a line could not end")
@@ -70,6 +72,9 @@ class VerseProcessor(LogitsProcessor):
         self._read_earlier(earlier)
         words = words or [None] * len(earlier)
         self._read_words(tokenizer, words, later or [()] * len(earlier), head, later_heads)
+        if listed is not None:
+            elsewhere = self.fits[:, 1:].flatten(1).any(1)  # (P,)
+            self.fits[torch.tensor(listed) & elsewhere, 0] = False
 
     def _read_earlier(self, earlier: Sequence[Sequence[str]]) -> None:
         """What the lines leave open: patterns `begun` (P, K), `ends` (P, 2, C + 1), characters `used` (P, C + 1)."""

@@ -105,7 +105,7 @@ def test_poems_are_scored_as_they_were_written(writer, name: str) -> None:
 
 def test_the_strategies() -> None:
     assert {"greedy", "beam, 4", "contrastive"} == set(SETTLED) and len(DRAWN) == 7
-    assert STRATEGIES["min-p 0.05, temperature 0.8"] is MIN_P
+    assert STRATEGIES["min-p 0.05, temperature 0.45"] is MIN_P
     assert all(STRATEGIES[name]["top_k"] == (50 if name == "top-k 50" else 0) for name in DRAWN)
     with pytest.raises(TypeError):
         MIN_P["temperature"] = 1.0

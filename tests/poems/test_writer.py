@@ -197,7 +197,7 @@ def test_decoding_reaches_generate(own, monkeypatch) -> None:
     own.write(["明月"], ONE, decoding=MIN_P)
     own.write(["明月"], ONE, decoding={"do_sample": False, "num_beams": 2})
     assert len(calls) == 8 and all(MIN_P.items() <= call.items() for call in calls[:4])
-    assert MIN_P == {"do_sample": True, "top_k": 0, "temperature": 0.8, "min_p": 0.05}
+    assert MIN_P == {"do_sample": True, "top_k": 0, "temperature": 0.45, "min_p": 0.05}
     for call in calls[4:]:
         assert (call["do_sample"], call["num_beams"], "min_p" in call) == (False, 2, False)
 
@@ -211,7 +211,7 @@ def test_drawn_poems_equal_a_plain_loop(name: str, request) -> None:
     for row, poem in enumerate(writer.write(["明月", "雪"], options)):
         for number, line in enumerate(poem.lines):
             rules = VerseProcessor(tokenizer, VerseRules(5), [poem.lines[:number]])
-            warpers = LogitsProcessorList([rules, TemperatureLogitsWarper(0.8), MinPLogitsWarper(0.05)])
+            warpers = LogitsProcessorList([rules, TemperatureLogitsWarper(0.45), MinPLogitsWarper(0.05)])
             source = torch.tensor(encode(tokenizer, [source_text(["明月", "雪"], poem.lines[:number], 5)]))
             ids = torch.zeros(1, 1, dtype=torch.long)
             while ids[0, -1] != tokenizer.eos_token_id:

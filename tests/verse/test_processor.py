@@ -112,6 +112,17 @@ def test_a_word_never_breaks_the_rhyme() -> None:
     assert all(line[-1] in RHYMES["十一尤"] and line.find("夜雨") in word_starts(2, 5) for line in lines)
 
 
+@TOKENIZERS
+def test_a_word_of_a_list_stands_elsewhere(tokenizer) -> None:
+    torch.manual_seed(0)
+    word = CHARS[:2]
+    for listed in (True, False):
+        heads = allowed(tokenizer, [], [], VerseRules(5, rhyme=False, tone=False), words=[word], listed=[listed])
+        assert any(token.startswith(word[0]) for token in heads) != listed
+    lines, processor = write(tokenizer, FREE, [[]] * 40, [word] * 40, listed=[True] * 40)
+    assert all(word in line for line in lines) and set(processor.refused) == {None}
+
+
 def test_characters_wait_for_later_words_and_heads() -> None:
     lines, _ = write(SINGLE, VerseRules(7), [[]] * 64, [None] * 64, [["秋月", "落叶"]] * 64, later_heads="东风")
     assert not set("".join(lines)) & set("秋月落叶东风")
