@@ -219,6 +219,12 @@ def test_a_file_of_options_that_cannot_be_read(content, mention, chinese, tmp_pa
 def test_every_shipped_file_of_options_is_understood() -> None:
     """Without loading what it names."""
     files = sorted((ASSETS.parents[1] / "recipes").rglob("*.args"))
+    captioners = [file for file in files if file.name.startswith("clipcap")]
+    for file in captioners:
+        args = build_parser().parse_args(["train", "clipcap", f"@{file}", "--out", "out"])
+        assert (args.language, args.mapping, args.prefix_length) == ("zh", "mlp", 10), file
+    assert len(captioners) == 2
+    files = [file for file in files if file not in captioners]
     unless_named = ["--image-tower", "some/tower", "--text-model", "some/bert"]
     for file in files:
         args = build_parser().parse_args(["train", "lit", *unless_named, f"@{file}", "--out", "out"])

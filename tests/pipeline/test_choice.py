@@ -23,10 +23,13 @@ def test_standardised_rows() -> None:
     assert rows[0].mean() == pytest.approx(0) and rows[0].std() == pytest.approx(1) and not rows[1].any()
 
 
-def test_picture_and_likelihood_both_count_the_picture_more() -> None:
+def test_picture_and_likelihood_count_alike() -> None:
     fit, likelihood = np.array([[0.0, 1.0]]), np.array([[-1.0, -2.0]])
-    assert total_scores(fit, likelihood).argmax() == 1
+    assert total_scores(fit, np.zeros((1, 2))).argmax() == 1
     assert total_scores(np.zeros((1, 2)), likelihood).argmax() == 0
+    np.testing.assert_allclose(total_scores(fit, likelihood), 0, atol=1e-9)
+    middling = total_scores(np.array([[0.0, 0.8, 1.0]]), np.array([[-1.0, -1.2, -2.0]]))
+    assert middling.argmax() == 1
 
 
 @pytest.mark.parametrize(
