@@ -77,21 +77,27 @@ DEFAULT, DEFAULT_CARD = PoemOptions(), CardOptions()
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """For a CLIP: how long, how fast, and in which portions."""
+class LoopConfig:
+    """For every run on the loop of ours: how long, and in which portions."""
 
     epochs: int = 3
-    batch_size: int = 128  # pairs a step, over all processes: each of them has all others as negatives
+    batch_size: int = 128  # pairs a step, over all processes; in a CLIP's each has all others as negatives
     captions_per_image: int = 2
+    weight_decay: float = 0.1
+    warmup: float = 0.1  # of all steps; then down along a cosine
+    max_grad_norm: float = 1.0
+    save_every: int = 200  # steps
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingConfig(LoopConfig):
+    """For a CLIP: how fast each part learns, besides."""
+
     chunk_size: int | None = None  # pairs encoded at a time, if the batch does not fit the memory
     head_lr: float = 1e-3
     image_lr: float = 1e-4
     text_lr: float = 5e-5
-    weight_decay: float = 0.1
-    warmup: float = 0.1  # of all steps
-    max_grad_norm: float = 1.0
-    save_every: int = 200  # steps
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,16 +116,11 @@ class PoemTrainingConfig:
 
 
 @dataclass(frozen=True)
-class CaptionTrainingConfig:
+class CaptionTrainingConfig(LoopConfig):
     """For a captioner."""
 
     epochs: int = 5
-    batch_size: int = 128  # pairs a step, over all processes
     captions_per_image: int = 5
-    lr: float = 1e-3
     weight_decay: float = 0.05
-    warmup: float = 0.1  # of all steps; then down along a cosine
-    max_grad_norm: float = 1.0
+    lr: float = 1e-3
     freeze_decoder: bool = False  # only the mapping learns
-    save_every: int = 200  # steps
-    seed: int = 0

@@ -180,11 +180,11 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 # --- processes ---
 
-# `python -m helpers`, as a process that kills itself in the middle of a training of a CLIP.
+# `python -m helpers`, as a process that kills itself in the middle of a training on the loop of ours.
 KILLED = """
 import os, signal, sys
 from accelerate import Accelerator
-from helpers import clip
+from helpers import captioning, clip
 from helpers.__main__ import main
 
 def dying(function, call):
@@ -197,7 +197,8 @@ def dying(function, call):
     return wrapped
 
 if sys.argv[1] == "step":  # in the fifth step, between its forward and its backward pass
-    clip.ContrastiveTask.loss = dying(clip.ContrastiveTask.loss, 5)
+    for task in (clip.ContrastiveTask, captioning.CaptionTask):
+        task.loss = dying(task.loss, 5)
 else:  # with the second checkpoint written, but not in its place
     Accelerator.save_state = dying(Accelerator.save_state, 2)
 main(sys.argv[2:])

@@ -11,8 +11,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, PreTraine
 from transformers.modeling_outputs import CausalLMOutput
 
 from helpers.captioning.prefix import MAPPINGS
+from helpers.clip import as_config
+from helpers.poems import IGNORED
 
-IGNORED = -100  # the label that cross-entropy skips
 LONGEST = 48  # tokens of a caption, its end token counted in
 
 
@@ -39,20 +40,12 @@ class ClipCaptionerConfig(PreTrainedConfig):
         constants: int = 10,
         **kwargs: object,
     ) -> None:
-        self.text_config = as_decoder_config(text_config)
+        self.text_config = as_config(text_config, GPT2Config.model_type)
         self.image_dim = image_dim
         self.mapping = mapping
         self.prefix_length = prefix_length
         self.constants = constants
         super().__init__(**kwargs)
-
-
-def as_decoder_config(config: dict | PreTrainedConfig | None) -> PreTrainedConfig:
-    """The configuration of a decoder, as an object or as the dictionary of config.json."""
-    if isinstance(config, PreTrainedConfig):
-        return config
-    config = dict(config or {})
-    return AutoConfig.for_model(config.pop("model_type", GPT2Config.model_type), **config)
 
 
 class ClipCaptioner(PreTrainedModel):

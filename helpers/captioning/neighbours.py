@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from helpers.keywords import unit
 from helpers.metrics import characters, ngrams
 
 
@@ -27,11 +28,6 @@ def nearest_pictures(train: CaptionedEmbeds, image_embeds: np.ndarray, k: int) -
     nearest = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
     order = np.argsort(-np.take_along_axis(cosines, nearest, 1), axis=1, kind="stable")
     return np.take_along_axis(nearest, order, 1)
-
-
-def unit(embeds: np.ndarray) -> np.ndarray:
-    """Rows of unit norm."""
-    return embeds / np.linalg.norm(embeds, axis=1, keepdims=True)
 
 
 def nearest_captions(train: CaptionedEmbeds, image_embeds: np.ndarray) -> list[str]:
@@ -54,6 +50,6 @@ def most_central(captions: Sequence[str]) -> str:
         vectors = np.zeros((len(captions), len(places)))
         for row, grams in enumerate(each):
             vectors[row, [places[gram] for gram in grams]] = list(grams.values())
-        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        vectors = unit(vectors)
         total += vectors @ vectors.sum(0)
     return captions[int(total.argmax())]

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from torch import nn
 from torch.utils.data import Dataset
-from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 from transformers.modeling_outputs import CausalLMOutput
 
 from helpers.captioning.captioner import GREEDY, Captioner
 from helpers.captioning.clipcap import LONGEST, ClipCaptioner
 from helpers.captioning.neighbours import CaptionedEmbeds
-from helpers.clip import Pair, PairBatches
-from helpers.data import CaptionData, LazyPictures
+from helpers.clip import Pair, PairBatches, in_cached_blocks
+from helpers.data import CaptionData
 from helpers.metrics import bleu, cider_d
 from helpers.options import CaptionTrainingConfig
-from helpers.storage import cached, digest, network_of, weights_digest
-from helpers.training import Figures, Progress, Task, fit, make_accelerator, open_run, parameter_groups
+from helpers.poems import pad
+from helpers.storage import digest, network_of, weights_digest
+from helpers.training import Figures, Progress, Task, fit_and_save, make_accelerator, open_run, parameter_groups
 
 if TYPE_CHECKING:
     from helpers.chinese_clip import ImageTextEncoder
-
-BLOCK = 1000  # pictures whose embeddings make one file of the cache
 
 
 class CaptionPairs(Dataset):
@@ -48,14 +42,11 @@ class CaptionPairs(Dataset):
 
     def __getitems__(self, pairs: list[Pair]) -> dict[str, torch.Tensor]:
         """image_embeds (B, D), input_ids and attention_mask (B, T)."""
-        rows = [torch.tensor(self.tokens[pair.picture][pair.caption]) for pair in pairs]
-        lengths = torch.tensor([len(row) for row in rows])
-        input_ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.pad_token_id)
-        mask = (torch.arange(input_ids.shape[1]) < lengths[:, None]).long()
+        rows = [self.tokens[pair.picture][pair.caption] for pair in pairs]
         return {
             "image_embeds": self.image_embeds[[pair.picture for pair in pairs]],
-            "input_ids": input_ids,
-            "attention_mask": mask,
+            "input_ids": pad(rows, self.pad_token_id),
+            "attention_mask": pad([[1] * len(row) for row in rows], 0),  # an end token may serve as the pad, too
         }
 
 
@@ -92,12 +83,8 @@ class CaptionTask(Task):
 
 def embed_captioned(encoder: ImageTextEncoder, data: CaptionData, language: str = "zh") -> CaptionedEmbeds:
     """A set as its encoder sees it; by the thousand from the cache, as far as the pictures are there."""
-    blocks = []
-    for start in tqdm(range(0, len(data), BLOCK), desc="pictures", unit="thousand", leave=False):
-        part = LazyPictures(min(BLOCK, len(data) - start), lambda i, start=start: data.pictures[start + i])
-        key = digest(["embeds", encoder.fingerprint, data.source, str(start)])
-        blocks.append(cached(key, partial(encoder.encode_images, part)))
-    return CaptionedEmbeds(np.concatenate(blocks), data.in_language(language))
+    key = digest(["embeds", encoder.fingerprint, data.source])
+    return CaptionedEmbeds(in_cached_blocks(key, encoder.encode_images, data.pictures), data.in_language(language))
 
 
 def train_captioner(
@@ -118,12 +105,10 @@ def train_captioner(
     open_run(accelerator, folder, run_settings(captioner, train, config, accelerator.num_processes), resume)
     captioner.model.to(accelerator.device)
     task = CaptionTask(captioner, train, val, config, accelerator.process_index, accelerator.num_processes)
-    progress = fit(accelerator, task, config, folder)
-    if accelerator.is_main_process:
-        save_captioner(captioner.model.to("cpu").eval(), captioner.tokenizer, folder)
-        (folder / "history.json").write_text(json.dumps(asdict(progress)) + "\n")
-    accelerator.wait_for_everyone()
-    return progress
+    return fit_and_save(
+        accelerator, task, config, folder,
+        lambda: save_captioner(captioner.model.to("cpu").eval(), captioner.tokenizer, folder),
+    )  # fmt: skip
 
 
 def save_captioner(model: ClipCaptioner, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

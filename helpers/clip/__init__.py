@@ -19,7 +19,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "configuration": ["CustomCLIPConfig", "ImageTowerConfig", "TorchvisionConfig"],
+        "configuration": ["CustomCLIPConfig", "ImageTowerConfig", "TorchvisionConfig", "as_config"],
         "model": [
             "IMAGE_HEADS",
             "MAX_LOGIT_SCALE",
@@ -36,6 +36,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "feature_width",
             "masked_mean",
             "single_vector",
+            "symmetric_cross_entropy",
             "without_pooler",
         ],
         "processor": [
@@ -60,6 +61,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "cached_text_features",
             "embed_pairs",
             "image_features",
+            "in_cached_blocks",
             "in_batches",
             "text_features",
         ],

@@ -107,11 +107,18 @@ def cached_image_features(
     network = [weights_digest(backbone), model.config.vision_config.to_json_string(), str(model.config.locked)]
     computed_as = str((device, pick_dtype(device), block))
     key = digest(["images", *network, processor.preparation(), data.source, computed_as])
+    compute = partial(image_features, model, processor, device=device)
+    return in_cached_blocks(key, compute, data.pictures, block)
+
+
+def in_cached_blocks(
+    key: str, compute: Callable[[Sequence], np.ndarray], pictures: Sequence[Image.Image], block: int = BLOCK
+) -> np.ndarray:
+    """`compute` of all pictures (N, ...), block by block, each from the cache if it is there."""
     blocks = []
-    for start in tqdm(range(0, len(data), block), desc="image features", unit="thousand", leave=False):
-        pictures = LazyPictures(min(block, len(data) - start), lambda i, start=start: data.pictures[start + i])
-        compute = partial(image_features, model, processor, pictures, device)
-        blocks.append(cached(f"{key}_{start}", compute))
+    for start in tqdm(range(0, len(pictures), block), desc="image features", unit="thousand", leave=False):
+        part = LazyPictures(min(block, len(pictures) - start), lambda i, start=start: pictures[start + i])
+        blocks.append(cached(f"{key}_{start}", partial(compute, part)))
     return np.concatenate(blocks)
 
 

@@ -330,7 +330,11 @@ def contrastive_loss(image_embeds: torch.Tensor, text_embeds: torch.Tensor, logi
     `image_embeds` and `text_embeds` (B, D) of unit norm, `logit_scale` the logarithm of the inverse temperature.
     Training clamps that after each step, in place: a clamp in here would stop its gradient for good at the limit.
     """
-    logits = image_embeds @ text_embeds.T * logit_scale.exp()  # (B, D) @ (D, B) -> (B, B)
+    return symmetric_cross_entropy(image_embeds @ text_embeds.T * logit_scale.exp())  # (B, D) @ (D, B) -> (B, B)
+
+
+def symmetric_cross_entropy(logits: torch.Tensor) -> torch.Tensor:
+    """Each row must find its column and each column its row: logits (B, B), of which the diagonal is right."""
     labels = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
 

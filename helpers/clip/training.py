@@ -28,7 +28,7 @@ from helpers.training import (
     InChunks,
     Progress,
     Task,
-    fit,
+    fit_and_save,
     gather_embeds,
     make_accelerator,
     open_run,
@@ -189,12 +189,7 @@ def run_task(
     open_run(accelerator, folder, run_settings(setting, accelerator.num_processes) | task_class.mode, resume)
     with accelerator.local_main_process_first():  # the others find features and pictures in the cache
         task = task_class(setting)
-    progress = fit(accelerator, task, config, folder)
-    if accelerator.is_main_process:
-        save_clip(clip.to("cpu").eval(), processor, folder)
-        (folder / "history.json").write_text(json.dumps(asdict(progress)) + "\n")
-    accelerator.wait_for_everyone()
-    return progress
+    return fit_and_save(accelerator, task, config, folder, lambda: save_clip(clip.to("cpu").eval(), processor, folder))
 
 
 def pair_batches(splits: Splits, config: TrainingConfig, accelerator: Accelerator) -> PairBatches:

@@ -23,14 +23,14 @@ def add_caption_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def run_caption(args: argparse.Namespace) -> int:
+    from helpers.captioning import BEAM, Captioner
+
     reader, captioner = PictureReader(args.images), None
     for paths, images in reader:
         if captioner is None:
-            from helpers.captioning import Captioner
-
             pipeline = args.load(args.profile)
             captioner = Captioner.from_pretrained(args.model, pipeline.encoder, pipeline.config.offline)
-        decoding = {"do_sample": False, "num_beams": args.beams}
+        decoding = {**BEAM, "num_beams": args.beams}
         for path, caption in zip(paths, captioner.caption(images, decoding), strict=True):
             print(as_json({"image": path, "caption": caption}) if args.json else f"{path}  {caption}")
     return reader.status

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers.commands.shared import from_options, positive
-from helpers.options import CaptionTrainingConfig, PoemTrainingConfig, TrainingConfig
+from helpers.options import CaptionTrainingConfig, LoopConfig, PoemTrainingConfig, TrainingConfig
 
 if TYPE_CHECKING:
     from helpers.data import Splits
@@ -45,27 +45,20 @@ def add_training_commands(commands: argparse._SubParsersAction) -> None:
 
 def add_training_command(train: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
     """Options of both trainings of a CLIP."""
-    parser = add_run_command(train, name, text)
-    add_data_arguments(parser)
+    parser = add_run_command(train, name, text, TrainingConfig)
     parser.add_argument("--pooling", choices=("mean", "cls", "mean of 3 layers"), help="of the text (default: mean)")
     parser.add_argument("--dropout", type=float, help="of the projection heads (default: 0.1)")
-    parser.add_argument("--epochs", type=positive, default=TrainingConfig.epochs)
-    parser.add_argument(
-        "--batch-size", type=positive, default=TrainingConfig.batch_size, help="pairs over all processes"
-    )
     parser.add_argument(
         "--chunk-size", type=positive, help="pairs encoded at a time, to save memory; the gradient is the same"
     )
-    parser.add_argument("--captions-per-image", type=positive, default=TrainingConfig.captions_per_image)
     parser.add_argument("--head-lr", type=float, default=TrainingConfig.head_lr)
     parser.add_argument("--text-lr", type=float, default=TrainingConfig.text_lr)
-    parser.add_argument("--weight-decay", type=float, default=TrainingConfig.weight_decay)
-    parser.add_argument("--save-every", type=positive, default=TrainingConfig.save_every, metavar="STEPS")
-    parser.add_argument("--seed", type=int, default=TrainingConfig.seed)
     return parser
 
 
-def add_run_command(train: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
+def add_run_command(
+    train: argparse._SubParsersAction, name: str, text: str, default: type[LoopConfig]
+) -> argparse.ArgumentParser:
     """What every run on the loop of ours has. `train lit @FILE` reads options from a file, with comments after #."""
     parser = train.add_parser(name, help=text, fromfile_prefix_chars="@", epilog=FILE_HELP)
 
@@ -81,6 +74,13 @@ def add_run_command(train: argparse._SubParsersAction, name: str, text: str) -> 
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
     parser.add_argument("--profile", choices=("mini", "full"), default="mini", help="default data and models")
+    add_data_arguments(parser)
+    parser.add_argument("--epochs", type=positive, default=default.epochs)
+    parser.add_argument("--batch-size", type=positive, default=default.batch_size, help="pairs over all processes")
+    parser.add_argument("--captions-per-image", type=positive, default=default.captions_per_image)
+    parser.add_argument("--weight-decay", type=float, default=default.weight_decay)
+    parser.add_argument("--save-every", type=positive, default=default.save_every, metavar="STEPS")
+    parser.add_argument("--seed", type=int, default=default.seed)
     return parser
 
 
@@ -190,22 +190,15 @@ def run_train_poem(args: argparse.Namespace) -> int:
 
 def add_clipcap_command(train: argparse._SubParsersAction) -> None:
     default = CaptionTrainingConfig
-    clipcap = add_run_command(train, "clipcap", "a captioner: a mapping and a GPT-2 (notebook 05)")
-    add_data_arguments(clipcap)
+    clipcap = add_run_command(train, "clipcap", "a captioner: a mapping and a GPT-2 (notebook 05)", default)
     clipcap.add_argument("--encoder", metavar="NAME", help="whose embeddings it reads: a model of ours, a Chinese CLIP")
     clipcap.add_argument("--decoder", metavar="NAME", help="a GPT-2, hub id or folder (default: a new, small one)")
     clipcap.add_argument("--mapping", choices=("mlp", "transformer"), default="mlp", help="from picture to prefix")
     clipcap.add_argument("--prefix-length", type=positive, default=10, help="vectors that a picture becomes")
     clipcap.add_argument("--constants", type=positive, default=10, help="the picture's vectors in the transformer")
     clipcap.add_argument("--freeze-decoder", action="store_true", help="only the mapping learns")
-    clipcap.add_argument("--epochs", type=positive, default=default.epochs)
-    clipcap.add_argument("--batch-size", type=positive, default=default.batch_size)
-    clipcap.add_argument("--captions-per-image", type=positive, default=default.captions_per_image)
     clipcap.add_argument("--lr", type=float, default=default.lr)
     clipcap.add_argument("--warmup", type=float, default=default.warmup, metavar="SHARE", help="of all steps")
-    clipcap.add_argument("--weight-decay", type=float, default=default.weight_decay)
-    clipcap.add_argument("--save-every", type=positive, default=default.save_every, metavar="STEPS")
-    clipcap.add_argument("--seed", type=int, default=default.seed)
     clipcap.set_defaults(run=run_train_clipcap, language="zh")
 
 

@@ -31,22 +31,27 @@ def evaluate_captions(
         "beam": captioner.caption_embeds(val.image_embeds, STRATEGIES["beam, 5"]),
     }
     known = [text for group in train.captions for text in group]
-    report = {name: figures(texts, val, known, encoder) for name, texts in written.items()}
+    scores = {name: cider_d(texts, val.captions) for name, texts in written.items()}
+    report = {name: figures(texts, scores[name], val, known, encoder) for name, texts in written.items()}
     if all(len(group) > 1 for group in val.captions):
         others = CaptionedEmbeds(val.image_embeds, [group[1:] for group in val.captions])
-        report["human"] = figures([group[0] for group in val.captions], others, known, encoder)
-    scores = [cider_d(written[name], val.captions) for name in ("beam", "consensus")]
-    report["consensus"]["no_worse_than_beam"] = paired_bootstrap(*scores)
+        firsts = [group[0] for group in val.captions]
+        report["human"] = figures(firsts, cider_d(firsts, others.captions), others, known, encoder)
+    report["consensus"]["no_worse_than_beam"] = paired_bootstrap(scores["beam"], scores["consensus"])
     return report
 
 
 def figures(
-    captions: Sequence[str], val: CaptionedEmbeds, known: Sequence[str], encoder: ImageTextEncoder | None
+    captions: Sequence[str],
+    cider: np.ndarray,
+    val: CaptionedEmbeds,
+    known: Sequence[str],
+    encoder: ImageTextEncoder | None,
 ) -> dict[str, float]:
     """CIDEr-D (times 100), BLEU-1 and BLEU-4 (per cent), variety, copies, and recall@1 and @10 of the picture."""
     scores = bleu(captions, val.captions)
     found = {
-        "CIDEr": 100 * float(cider_d(captions, val.captions).mean()),
+        "CIDEr": 100 * float(cider.mean()),
         "BLEU-4": 100 * scores[3],
         "BLEU-1": 100 * scores[0],
         **originality(captions, known),

@@ -15,7 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "task": ["Batches", "Figures", "Task"],
-        "loop": ["Progress", "checkpoints", "fit", "make_accelerator", "open_run", "parameter_groups"],
+        "loop": ["Progress", "checkpoints", "fit", "fit_and_save", "make_accelerator", "open_run", "parameter_groups"],
         "big_batch": ["InChunks", "gather_embeds"],
         "runs": ["RUN", "begin_run", "check_resumable"],
     },

@@ -9,7 +9,7 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from tqdm import tqdm
 from transformers import get_cosine_schedule_with_warmup
 
 from helpers.config import pick_device, pick_dtype
-from helpers.options import TrainingConfig
+from helpers.options import LoopConfig
 from helpers.training.runs import begin_run, check_resumable
 from helpers.training.task import Figures, Task
 
@@ -63,7 +63,7 @@ def parameter_groups(parts: Iterable[tuple[Iterable[nn.Parameter], float]], weig
     return [{"weight_decay": 0.0, **group} for group in groups if group["params"]]
 
 
-def fit(accelerator: Accelerator, task: Task, config: TrainingConfig, folder: Path) -> Progress:
+def fit(accelerator: Accelerator, task: Task, config: LoopConfig, folder: Path) -> Progress:
     """Train `task.model` from the last checkpoint in `folder` if there is one.
 
     Returns the losses of all steps and, on the main process, the figures of all epochs, also those before a restart.
@@ -107,6 +107,18 @@ def fit(accelerator: Accelerator, task: Task, config: TrainingConfig, folder: Pa
         save(accelerator, folder, progress)
     bar.close()
     accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # gives the model its own forward back
+    return progress
+
+
+def fit_and_save(
+    accelerator: Accelerator, task: Task, config: LoopConfig, folder: Path, save_model: Callable[[], None]
+) -> Progress:
+    """`fit`, then the trained model and its history in `folder`, written by the main process while the others wait."""
+    progress = fit(accelerator, task, config, folder)
+    if accelerator.is_main_process:
+        save_model()
+        (folder / "history.json").write_text(json.dumps(asdict(progress)) + "\n")
+    accelerator.wait_for_everyone()
     return progress
 
 

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 import torch
-from torch.nn.functional import cross_entropy
 from transformers import BertConfig, get_cosine_schedule_with_warmup
 
+from helpers.clip import symmetric_cross_entropy
 from helpers.poems import LineReader, PoemReader, PoemWriter, encode, joined, pad, read_ccpc, read_split
 from helpers.storage import save_quantized_pretrained
 from recipes.checkpoint import train
@@ -66,9 +66,7 @@ def main() -> None:
         texts = [joined(poem.lines[:number]) for poem in batch], [poem.lines[number] for poem in batch]
         before, lines = (pad(encode(tokenizer, each), tokenizer.pad_token_id) for each in texts)
         with torch.autocast("cpu", torch.bfloat16):
-            scores = model.score_matrix(before, lines)  # (B, B)
-        labels = torch.arange(len(scores))
-        return (cross_entropy(scores, labels) + cross_entropy(scores.T, labels)) / 2
+            return symmetric_cross_entropy(model.score_matrix(before, lines))
 
     scale = {"params": [model.logit_scale], "lr": 20 * args.lr, "weight_decay": 0.0}  # it has a long way to go
     others = {"params": [p for p in model.parameters() if p is not model.logit_scale]}

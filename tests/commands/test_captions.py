@@ -8,25 +8,9 @@ import torch
 from safetensors.torch import load_file
 
 from helpers.__main__ import main
-from tests.samples import start
+from tests.samples import KILLED, start
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-# `python -m helpers`, as a process that kills itself in the fifth step of a training.
-KILLED = """
-import os, signal, sys
-from helpers import captioning
-from helpers.__main__ import main
-
-loss, steps = captioning.CaptionTask.loss, iter(range(4))
-def dying(self, outputs):
-    if next(steps, None) is None:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return loss(self, outputs)
-
-captioning.CaptionTask.loss = dying
-main(sys.argv[1:])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +28,7 @@ def training(arguments) -> list[str]:
 def test_a_killed_run_ends_with_the_same_weights(training, tmp_path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert main([*training, "--out", str(whole)]) == 0
-    assert start("-c", KILLED, *training, "--out", killed).returncode == -signal.SIGKILL
+    assert start("-c", KILLED, "step", *training, "--out", killed).returncode == -signal.SIGKILL
     assert [path.name for path in (killed / "checkpoints").iterdir()] == ["step_0000003"]
     done = start("-m", "helpers", *training, "--out", killed, "--resume")
     assert done.returncode == 0, done.stderr
