@@ -5,20 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from helpers.commands.shared import PictureReader, as_json, positive
+from helpers.commands.shared import PictureReader, add_picture_options, as_json, positive
 
 BEAMS = 5
 
 
 def add_caption_commands(commands: argparse._SubParsersAction) -> None:
     caption = commands.add_parser("caption", help="say in a Chinese sentence what each picture shows")
-    caption.add_argument("images", nargs="+", metavar="IMAGE")
+    add_picture_options(caption)
     caption.add_argument(
         "--model", type=Path, required=True, metavar="DIR", help="a captioner that train clipcap wrote"
     )
     caption.add_argument("--beams", type=positive, default=BEAMS, help="hypotheses at a time (default: %(default)s)")
-    caption.add_argument("--profile", choices=("mini", "full"), default="mini")
-    caption.add_argument("--json", action="store_true", help="one JSON object a line")
     caption.set_defaults(run=run_caption)
 
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from helpers.commands.shared import positive
-from helpers.commands.train import add_data_arguments
+from helpers.commands.train import add_data_arguments, embed_sets
 from helpers.options import DEFAULT, FEW, FORMS, WAYS, PoemOptions
 
 
@@ -122,18 +122,14 @@ def recall_row(name: str, recall: dict[int, float]) -> str:
 
 
 def run_evaluate_captions(args: argparse.Namespace) -> int:
-    from helpers.captioning import Captioner, embed_captioned
-    from helpers.chinese_clip import ImageTextEncoder
+    from helpers.captioning import Captioner
     from helpers.config import load_config
     from helpers.data import load_captions
     from helpers.evaluate import evaluate_captions
 
     profile = load_config(args.profile)
     data = [load_captions(args.data or "drawn", split, args.split_list) for split in ("train", args.split)]
-    encoder = ImageTextEncoder.from_pretrained(
-        args.encoder or profile.image_text_model, local_files_only=profile.offline
-    )
-    train, val = (embed_captioned(encoder, each, args.language) for each in data)
+    encoder, (train, val) = embed_sets(args, profile, *data)
     captioner = Captioner.from_pretrained(args.model, encoder, profile.offline)
     report = evaluate_captions(captioner, train, val, encoder)
     print(json.dumps(report) if args.json else captions_text(report))

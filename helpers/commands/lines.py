@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.commands.shared import PictureReader, as_json, positive
+from helpers.commands.shared import PictureReader, add_picture_options, as_json, positive
 
 if TYPE_CHECKING:
     from helpers.chinese_clip import ImageTextEncoder
@@ -16,14 +16,12 @@ if TYPE_CHECKING:
 
 def add_line_commands(commands: argparse._SubParsersAction) -> None:
     lines = commands.add_parser("lines", help="find the classical lines that are nearest to each picture")
-    lines.add_argument("images", nargs="+", metavar="IMAGE")
+    add_picture_options(lines)
     lines.add_argument("--k", type=positive, default=5, help="how many lines (default: 5)")
     lines.add_argument(
         "--lines", type=Path, metavar="FILE", help="search these, one a row (line, tab, author, tab, title)"
     )
     lines.add_argument("--index", type=Path, metavar="DIR", help="read the index there; if there is none, write it")
-    lines.add_argument("--profile", choices=("mini", "full"), default="mini")
-    lines.add_argument("--json", action="store_true", help="one JSON object a line")
     lines.set_defaults(run=run_lines)
 
 

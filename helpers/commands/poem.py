@@ -11,6 +11,7 @@ from helpers.commands.lines import credit
 from helpers.commands.shared import (
     BATCH,
     PictureReader,
+    add_picture_options,
     as_json,
     complain,
     from_options,
@@ -32,7 +33,6 @@ from helpers.options import (
 from helpers.pipeline import PoemJob, Row, card_paths, identity, keyword_records, marked_card_path, poem_blocks
 
 ENGINES = ("local", "ray")
-PICTURES = "files, folders, or quoted patterns like 'photos/**/*.jpg'"
 SWITCHES = {  # of PoemOptions, all on by default
     "rhyme": "lines 2 and 4 need not rhyme",
     "tone": "the tones (平仄) may stand in any order",
@@ -44,9 +44,7 @@ def add_picture_commands(commands: argparse._SubParsersAction) -> None:
     poem = commands.add_parser("poem", help="write a quatrain for each picture")
     keywords = commands.add_parser("keywords", help="rank the words that each picture shows")
     for command in (poem, keywords):
-        command.add_argument("images", nargs="+", metavar="IMAGE", help=PICTURES)
-        command.add_argument("--profile", choices=("mini", "full"), default="mini")
-        command.add_argument("--json", action="store_true", help="one JSON object a line")
+        add_picture_options(command)
         command.add_argument("--batch-size", type=positive, default=BATCH, help="pictures at a time (default: 64)")
     add_wishes(poem.add_argument_group("the poem"))
     add_card_wishes(poem.add_argument_group("the card"))

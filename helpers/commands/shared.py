@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 Config = TypeVar("Config")  # a dataclass
 
 BATCH = 64  # pictures in memory at a time
+PICTURES = "files, folders, or quoted patterns like 'photos/**/*.jpg'"
+
+
+def add_picture_options(command: argparse.ArgumentParser) -> None:
+    """What every command that looks at pictures has."""
+    command.add_argument("images", nargs="+", metavar="IMAGE", help=PICTURES)
+    command.add_argument("--profile", choices=("mini", "full"), default="mini")
+    command.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
 class PictureReader:

@@ -16,7 +16,10 @@ from helpers.commands.shared import from_options, positive
 from helpers.options import CaptionTrainingConfig, LoopConfig, PoemTrainingConfig, TrainingConfig
 
 if TYPE_CHECKING:
-    from helpers.data import Splits
+    from helpers.captioning import CaptionedEmbeds
+    from helpers.chinese_clip import ImageTextEncoder
+    from helpers.config import Config
+    from helpers.data import CaptionData, Splits
     from helpers.training import Progress
 
 FILE_HELP = "@FILE: options from a file, # begins a comment; of an option that is given twice the later one counts."
@@ -203,17 +206,13 @@ def add_clipcap_command(train: argparse._SubParsersAction) -> None:
 
 
 def run_train_clipcap(args: argparse.Namespace) -> int:
-    from helpers.captioning import Captioner, embed_captioned, new_captioner, train_captioner, with_decoder
-    from helpers.chinese_clip import ImageTextEncoder
+    from helpers.captioning import Captioner, new_captioner, train_captioner, with_decoder
     from helpers.config import load_config, seed_everything
     from helpers.data import DRAWN
 
     profile = load_config(args.profile)
     splits = load_splits(args.data or DRAWN, args)
-    encoder = ImageTextEncoder.from_pretrained(
-        args.encoder or profile.image_text_model, local_files_only=profile.offline
-    )
-    train, val = (embed_captioned(encoder, data, args.language) for data in (splits.train, splits.val))
+    encoder, (train, val) = embed_sets(args, profile, splits.train, splits.val)
     seed_everything(args.seed)  # the new mapping and perhaps the new decoder
     settings = {key: getattr(args, key) for key in ("mapping", "prefix_length", "constants")}
     settings["image_dim"] = encoder.dim
@@ -223,3 +222,15 @@ def run_train_clipcap(args: argparse.Namespace) -> int:
         model = new_captioner([text for group in train.captions for text in group], **settings)
     config = from_options(CaptionTrainingConfig, args)
     return report(args, train_captioner(Captioner(*model), train, val, config, args.out, resume=args.resume))
+
+
+def embed_sets(
+    args: argparse.Namespace, profile: Config, *sets: CaptionData
+) -> tuple[ImageTextEncoder, list[CaptionedEmbeds]]:
+    """The encoder that was asked for, and each set of pictures and captions as it sees them."""
+    from helpers.captioning import embed_captioned
+    from helpers.chinese_clip import ImageTextEncoder
+
+    name = args.encoder or profile.image_text_model
+    encoder = ImageTextEncoder.from_pretrained(name, local_files_only=profile.offline)
+    return encoder, [embed_captioned(encoder, data, args.language) for data in sets]
