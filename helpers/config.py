@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 REPOSITORY = "https://github.com/image-to-poem/image-to-poem"  # not public yet
 ASSETS = Path(__file__).parent / "assets"
 BATCH_SIZE = 64  # pictures that are encoded at a time, where nobody says otherwise
-MODELS = Path(__file__).parent.parent / "models"  # folder of the models that the reader trains in 03
+MODELS = Path(__file__).parent.parent / "models"  # folder of the models that the reader trains in 03 and 05
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Config:
     image_text_model: str
     poem_model: str
     poem_reader: str  # the second reader, which says how well the lines of a poem go together
+    captioner: str  # says in a sentence what a picture shows, from the embeddings of `image_text_model`
     judge: str  # the image-text model that scores poems it did not choose
     captions: str  # the set that notebook 01 trains its CLIP on; then its backbones
     image_backbone: str
@@ -43,6 +44,7 @@ PROFILES = {
         image_text_model=str(ASSETS / "image_text"),
         poem_model=str(ASSETS / "poem_t5"),
         poem_reader=str(ASSETS / "poem_reader"),
+        captioner=str(ASSETS / "captioner"),
         judge=str(ASSETS / "judge"),
         captions="drawn",
         image_backbone=str(ASSETS / "backbones"),
@@ -58,6 +60,7 @@ PROFILES = {
         image_text_model="OFA-Sys/chinese-clip-vit-base-patch16",
         poem_model=str(MODELS / "mengzi-t5-poem"),
         poem_reader=str(ASSETS / "poem_reader"),
+        captioner=str(MODELS / "clipcap"),
         judge="OFA-Sys/chinese-clip-vit-large-patch14",
         captions="lmms-lab/flickr30k",
         image_backbone="imagenet",

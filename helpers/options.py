@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 FORMS = {"5x4": 5, "7x4": 7}  # characters a line x lines -> characters a line
-WAYS = ("keywords", "lines", "guided")  # from picture to text, see `helpers.pipeline`
+WAYS = ("keywords", "lines", "guided", "caption")  # from picture to text, see `helpers.pipeline`
 LAYOUT_NAMES = ("auto", "album", "inscription", "scroll", "fan")  # 册页, 题画诗, 挂轴, 团扇
 THEME_NAMES = ("auto", "light", "dark")  # of the paper; in an inscription, of the ground under the ink
 

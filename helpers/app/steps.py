@@ -37,6 +37,7 @@ class Picture:
     path: str
     image_embeds: np.ndarray  # (1, D)
     words: list[ScoredWord]  # its own keywords, best first
+    caption: str = ""  # a sentence, where there is a captioner
 
     @property
     def text(self) -> str:
@@ -44,11 +45,12 @@ class Picture:
 
     @property
     def account(self) -> str:
-        """What is claimed to be seen, with its probability, and what verse adds to it."""
+        """Its caption, what is claimed to be seen, with its probability, and what verse adds to it."""
         seen = [f"{scored.word} {scored.probability:.0%}" for scored in self.words if scored.seen]
         added = [scored.word for scored in self.words if not scored.seen]
         parts = [("Seen 所见", seen), ("Associated 联想", added)]
-        return " · ".join(f"{name}: {'、'.join(words)}" for name, words in parts if words)
+        words = " · ".join(f"{name}: {'、'.join(words)}" for name, words in parts if words)
+        return f"Caption 图说: {self.caption}\n\n{words}" if self.caption else words
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,8 @@ def read_picture(pipeline: ImageToPoem, path: str) -> Picture:
     """Step 1. Raises ImageError."""
     image_embeds = pipeline.encoder.encode_images([open_photo(path)])  # (1, D)
     (words,) = pipeline.keywords(image_embeds, pipeline.config.keywords)
-    return Picture(path, image_embeds, words)
+    caption = pipeline.captions(image_embeds)[0] if pipeline.can_caption else ""
+    return Picture(path, image_embeds, words, caption)
 
 
 def write_poems(pipeline: ImageToPoem, picture: Picture | None, typed: str, options: PoemOptions) -> Writing:
@@ -73,7 +76,12 @@ def write_poems(pipeline: ImageToPoem, picture: Picture | None, typed: str, opti
         raise ValueError("choose a photograph first 请先选一张照片")
     if options.n > MAX_CANDIDATES:
         raise ValueError(f"at most {MAX_CANDIDATES} candidates, not {options.n}")
-    (result,) = pipeline.poems(picture.image_embeds, [chosen_words(pipeline, picture, typed)], options)
+    words = chosen_words(pipeline, picture, typed)
+    if options.way == "caption":
+        if words is not picture.words:
+            raise ValueError("in the way caption its words are used: empty the keyword field, or change the way")
+        (words,) = pipeline.caption_keywords(picture.image_embeds, [picture.caption], pipeline.config.keywords)
+    (result,) = pipeline.poems(picture.image_embeds, [words], options)
     return Writing(picture, result.title, result.candidates[:SHOWN])
 
 

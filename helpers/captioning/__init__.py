@@ -15,7 +15,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "prefix": ["MAPPINGS", "MLPMapping", "TransformerMapping"],
+        "prefix": ["MAPPINGS", "Centred", "MLPMapping", "TransformerMapping"],
         "clipcap": ["LONGEST", "ClipCaptioner", "ClipCaptionerConfig"],
         "captioner": ["BEAM", "GREEDY", "STRATEGIES", "Captioner", "new_captioner", "with_decoder"],
         "neighbours": ["CaptionedEmbeds", "consensus_captions", "most_central", "nearest_captions"],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -12,8 +13,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, PreTrainedTokenizerBase
 
 from helpers.captioning.clipcap import LONGEST, ClipCaptioner, ClipCaptionerConfig
+from helpers.captioning.neighbours import CaptionedEmbeds
 from helpers.poems import character_tokenizer
-from helpers.storage import load_pretrained
+from helpers.storage import digest, load_pretrained, network_of, weights_digest
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,6 +57,13 @@ class Captioner:
             model.to(encoder.device if encoder else "cpu"), AutoTokenizer.from_pretrained(name, **options), encoder
         )
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """A key that changes when the captions do."""
+        return digest(
+            [weights_digest(self.model), network_of(self.model), str(sorted(self.tokenizer.get_vocab().items()))]
+        )
+
     def caption(self, images: Sequence[Image.Image], decoding: Decoding = BEAM) -> list[str]:
         """A caption for each of N pictures of any size."""
         if self.encoder is None:
@@ -73,8 +82,32 @@ class Captioner:
         return text.replace(" ", "")  # between the characters of a BERT's vocabulary, and padding
 
 
-def with_decoder(name: str, **settings: object) -> tuple[ClipCaptioner, PreTrainedTokenizerBase]:
-    """A captioner with an untrained mapping in front of a trained language model, by its hub id or folder.
+def new_captioner(
+    train: CaptionedEmbeds, *, width: int = 192, layers: int = 3, heads: int = 3, dropout: float = 0.1,
+    **settings: object,
+) -> tuple[ClipCaptioner, PreTrainedTokenizerBase]:  # fmt: skip
+    """An untrained captioner for these pictures, with a small GPT-2 over the characters of their captions.
+
+    `settings`: further arguments of `ClipCaptionerConfig`.
+    """
+    tokenizer = character_tokenizer(sorted({char for group in train.captions for text in group for char in text}))
+    config = ClipCaptionerConfig(image_dim=train.image_embeds.shape[1], **settings)
+    config.text_config = GPT2Config(
+        vocab_size=len(tokenizer), n_positions=config.prefix_length + LONGEST, n_embd=width, n_layer=layers,
+        n_head=heads, resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=0.0,
+        activation_function="gelu_pytorch_tanh",  # GPT-2's own in one step
+        bos_token_id=tokenizer.eos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    model = ClipCaptioner(config)
+    model.decoder.set_attn_implementation("eager")  # of 30 tokens, on CPU: a step takes two thirds of the time
+    model.centred.fit(train.image_embeds)
+    return model, tokenizer
+
+
+def with_decoder(
+    name: str, train: CaptionedEmbeds, **settings: object
+) -> tuple[ClipCaptioner, PreTrainedTokenizerBase]:
+    """The same with a trained language model, by its hub id or folder, and only the mapping untrained.
 
     A BERT's vocabulary, as Chinese GPT-2s have it, ends a text with [SEP]. `settings`: see `ClipCaptionerConfig`.
     """
@@ -82,24 +115,7 @@ def with_decoder(name: str, **settings: object) -> tuple[ClipCaptioner, PreTrain
     decoder = AutoModelForCausalLM.from_pretrained(name)
     tokenizer.eos_token = tokenizer.eos_token or tokenizer.sep_token
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    model = ClipCaptioner(ClipCaptionerConfig(decoder.config, **settings))
+    model = ClipCaptioner(ClipCaptionerConfig(decoder.config, train.image_embeds.shape[1], **settings))
     model.decoder = decoder
+    model.centred.fit(train.image_embeds)
     return model, tokenizer
-
-
-def new_captioner(
-    captions: Iterable[str], image_dim: int, *, width: int = 192, layers: int = 3, heads: int = 3, dropout: float = 0.1,
-    **settings: object,
-) -> tuple[ClipCaptioner, PreTrainedTokenizerBase]:  # fmt: skip
-    """An untrained captioner with a small GPT-2 over the characters of `captions`.
-
-    `settings`: further arguments of `ClipCaptionerConfig`.
-    """
-    tokenizer = character_tokenizer(sorted({char for caption in captions for char in caption}))
-    config = ClipCaptionerConfig(image_dim=image_dim, **settings)
-    config.text_config = GPT2Config(
-        vocab_size=len(tokenizer), n_positions=config.prefix_length + LONGEST, n_embd=width, n_layer=layers,
-        n_head=heads, resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=0.0,
-        bos_token_id=tokenizer.eos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
-    return ClipCaptioner(config), tokenizer

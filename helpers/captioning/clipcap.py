@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
-from helpers.captioning.prefix import MAPPINGS
+from helpers.captioning.prefix import MAPPINGS, Centred
 from helpers.clip import as_config
 from helpers.poems import IGNORED
 
@@ -58,8 +58,13 @@ class ClipCaptioner(PreTrainedModel):
         super().__init__(config)
         self.decoder = AutoModelForCausalLM.from_config(config.text_config)
         width = config.text_config.hidden_size
+        self.centred = Centred(config.image_dim)
         self.mapping = MAPPINGS[config.mapping](config.image_dim, width, config.prefix_length, config.constants)
         self.post_init()
+
+    def prefix(self, image_embeds: Tensor) -> Tensor:
+        """Embeddings (B, D) -> what stands before their captions, (B, k, W)."""
+        return self.mapping(self.centred(image_embeds))
 
     def forward(self, image_embeds: Tensor, input_ids: Tensor, attention_mask: Tensor) -> CausalLMOutput:
         """Embeddings (B, D) and captions (B, T) -> logits (B, T, V), those for each token from all before it.
@@ -67,7 +72,7 @@ class ClipCaptioner(PreTrainedModel):
         The loss is the mean over the tokens, end tokens counted in and pads left out: the article's code lets it learn
         its pads.
         """
-        prefix = self.mapping(image_embeds)  # (B, k, W)
+        prefix = self.prefix(image_embeds)  # (B, k, W)
         texts = self.decoder.get_input_embeddings()(input_ids)  # (B, T, W)
         whole = torch.cat([prefix, texts], 1)  # (B, k + T, W)
         mask = F.pad(attention_mask, (prefix.shape[1], 0), value=1)
@@ -80,7 +85,7 @@ class ClipCaptioner(PreTrainedModel):
     @torch.inference_mode()
     def write(self, image_embeds: Tensor, decoding: Mapping[str, object]) -> Tensor:
         """Embeddings (B, D) -> the tokens of a caption each, (B, T), by options of `generate`."""
-        prefix = self.mapping(image_embeds)
+        prefix = self.prefix(image_embeds)
         mask = torch.ones(prefix.shape[:2], dtype=torch.long, device=prefix.device)
         return self.decoder.generate(
             inputs_embeds=prefix, attention_mask=mask, max_new_tokens=LONGEST, use_cache=True, **decoding

@@ -40,7 +40,7 @@ def add_evaluate_commands(commands: argparse._SubParsersAction) -> None:
     pipeline.set_defaults(run=run_evaluate_pipeline)
 
     captions = evaluate.add_parser("captions", help="a captioner, beside captions copied from alike pictures")
-    captions.add_argument("--model", type=Path, required=True, metavar="DIR", help="of train clipcap")
+    captions.add_argument("--model", type=Path, metavar="DIR", help="of train clipcap (default: ours)")
     captions.add_argument("--encoder", metavar="NAME", help="whose embeddings it reads (default: ours)")
     captions.add_argument("--split", choices=("val", "test"), default="val")
     captions.add_argument("--profile", choices=("mini", "full"), default="mini")
@@ -108,6 +108,8 @@ def pipeline_text(figures: dict) -> str:
         recall_row("the keywords alone", keywords["recall"]),
     ]
     for way, found in figures["ways"].items():
+        if found["keywords"] != keywords:
+            rows.append(recall_row(f"the {way}'s keywords", found["keywords"]["recall"]))
         rows += [recall_row(f"{way}, {choice}", recall) for choice, recall in found["recall"].items()]
         verse = "  ".join(f"{name} {100 * share:.1f}%" for name, share in found["verse"].items())
         shared = found["diversity"]["shared_between_seeds"]
@@ -130,7 +132,7 @@ def run_evaluate_captions(args: argparse.Namespace) -> int:
     profile = load_config(args.profile)
     data = [load_captions(args.data or "drawn", split, args.split_list) for split in ("train", args.split)]
     encoder, (train, val) = embed_sets(args, profile, *data)
-    captioner = Captioner.from_pretrained(args.model, encoder, profile.offline)
+    captioner = Captioner.from_pretrained(args.model or profile.captioner, encoder, profile.offline)
     report = evaluate_captions(captioner, train, val, encoder)
     print(json.dumps(report) if args.json else captions_text(report))
     return 0

@@ -71,7 +71,8 @@ def add_wishes(poem: argparse._ArgumentGroup) -> None:
     poem.add_argument("--acrostic", metavar="春夏秋冬", help="the characters that the lines begin with")
     poem.add_argument(
         "--way", choices=WAYS,
-        help="from keywords (default), from a classical line that is like the picture, or with the picture looking on",
+        help="from keywords (default), from a classical line that is like the picture, with the picture looking on, or "
+        "from what its caption says",
     )  # fmt: skip
     poem.set_defaults(**{**vars(DEFAULT), "n": None})
 
@@ -181,7 +182,8 @@ def keywords_text(record: dict) -> str:
     """A line for each word: how likely it is to be true of the picture, and whether it is claimed to be seen."""
     notes = {True: "", False: "  (not seen)"}
     rows = [f"  {row['probability']:4.0%}  {row['word']}{notes[row['seen']]}" for row in record["keywords"]]
-    return "\n".join([record["image"], *rows])
+    caption = [f"  {record['caption']}"] if "caption" in record else []
+    return "\n".join([record["image"], *caption, *rows])
 
 
 def poem_text(record: dict) -> str:

@@ -215,11 +215,7 @@ def run_train_clipcap(args: argparse.Namespace) -> int:
     encoder, (train, val) = embed_sets(args, profile, splits.train, splits.val)
     seed_everything(args.seed)  # the new mapping and perhaps the new decoder
     settings = {key: getattr(args, key) for key in ("mapping", "prefix_length", "constants")}
-    settings["image_dim"] = encoder.dim
-    if args.decoder:
-        model = with_decoder(args.decoder, **settings)
-    else:
-        model = new_captioner([text for group in train.captions for text in group], **settings)
+    model = with_decoder(args.decoder, train, **settings) if args.decoder else new_captioner(train, **settings)
     config = from_options(CaptionTrainingConfig, args)
     return report(args, train_captioner(Captioner(*model), train, val, config, args.out, resume=args.resume))
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from helpers.chinese_clip import ImageTextEncoder
+    from helpers.keywords import ScoredWord
     from helpers.options import PoemOptions
     from helpers.pipeline import ImageToPoem, PicturePoem
 
@@ -70,29 +71,28 @@ def evaluate_pipeline(
         raise ValueError("diversity needs at least two seeds")
     image_embeds = pipeline.encoder.encode_images(photos.images)  # (N, D)
     keywords = pipeline.keywords(image_embeds, pipeline.config.keywords)
-    words = [[scored.word for scored in row] for row in keywords]
-    seen = [[scored.word for scored in row if scored.seen] for row in keywords]  # nothing else is claimed
-    relevance, owners = Judge(judge, photos), np.arange(len(words))
+    relevance = Judge(judge, photos)
     figures: dict[str, object] = {
-        "photos": len(words),
+        "photos": len(keywords),
         "seeds": seeds,
-        "chance": {k: min(100.0, 100 * k / len(words)) for k in KS},
+        "chance": {k: min(100.0, 100 * k / len(keywords)) for k in KS},
         "words": label_ranking(pipeline, image_embeds, photos),
-        "keywords": keyword_precision(seen, photos.truth) | {"recall": relevance.recall(words, owners)},
+        "keywords": keyword_figures(relevance, keywords, photos),
         "ways": {},
     }
     with tqdm(total=len(options) * seeds, desc="poems", unit="run") as bar:
         for wishes in options:
-            runs = []
+            runs, (way_words, _) = [], pipeline.words_of(image_embeds, wishes.way)
             for seed in range(seeds):
-                runs.append(pipeline.poems(image_embeds, keywords, replace(wishes, seed=seed)))
+                runs.append(pipeline.poems(image_embeds, way_words, replace(wishes, seed=seed)))
                 bar.update()
-            figures["ways"][wishes.way] = way_figures(relevance, photos.names, runs)
+            figures["ways"][wishes.way] = way_figures(relevance, photos, runs)
     return figures
 
 
-def way_figures(judge: Judge, names: Sequence[str], runs: Sequence[Sequence[PicturePoem]]) -> dict[str, object]:
+def way_figures(judge: Judge, photos: LabelledPhotos, runs: Sequence[Sequence[PicturePoem]]) -> dict[str, object]:
     """The figures of one way, as means over its runs, one a seed, of N pictures each."""
+    names, words = photos.names, [result.keywords for result in runs[0]]
     plans = [result.plan for result in runs[0]]  # the same in all runs
     chosen = [[result.poem.lines for result in run] for run in runs]  # seeds times N
     likeliest = [[max(r.candidates, key=lambda poem: poem.log_likelihood).lines for r in run] for run in runs]
@@ -100,6 +100,7 @@ def way_figures(judge: Judge, names: Sequence[str], runs: Sequence[Sequence[Pict
     owners, n = np.arange(len(names)), len(runs[0][0].candidates)
     ranks = np.array([judge.ranks(poems) for poems in chosen])  # (seeds, N)
     return {
+        "keywords": keyword_figures(judge, words, photos),
         "recall": {
             "chosen": shares(ranks),
             "likeliest": shares(np.array([judge.ranks(poems) for poems in likeliest])),
@@ -125,6 +126,13 @@ def label_ranking(pipeline: ImageToPoem, image_embeds: np.ndarray, photos: Label
     """Mean average precision and top-1 of the label words themselves, as the pipeline scores words."""
     ranker = pipeline.ranker_of(LABELS)
     return word_ranking(ranker.calibration.total_scores(ranker.scores(image_embeds), ranker.log_prior), photos.truth)
+
+
+def keyword_figures(judge: Judge, words: Sequence[Sequence[ScoredWord]], photos: LabelledPhotos) -> dict[str, object]:
+    """How many of the words claimed to be seen are true, and how well the judge finds the pictures by all of them."""
+    seen = [[scored.word for scored in row if scored.seen] for row in words]  # nothing else is claimed
+    texts = [[scored.word for scored in row] for row in words]
+    return keyword_precision(seen, photos.truth) | {"recall": judge.recall(texts, np.arange(len(texts)))}
 
 
 def keyword_precision(keywords: Texts, truth: np.ndarray) -> dict[str, float]:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from helpers.config import ASSETS
 from helpers.keywords.probability import Calibration
 from helpers.keywords.ranking import unit
-from helpers.storage import whole_file
+from helpers.storage import load_quantized, save_quantized, whole_file
 
 TABLE = "keywords.safetensors"  # beside the weights of a model that has one
 
@@ -37,17 +37,18 @@ class KeywordTable(NamedTuple):
     def save(self, path: str | Path) -> None:
         facts = {name: repr(float(value)) for name, value in self.calibration._asdict().items()}
         facts["words"] = " ".join(self.words)
-        arrays = {"embeds": self.embeds.astype(np.float16), "centre": self.centre.astype(np.float32)}
+        arrays = {"embeds": torch.from_numpy(self.embeds), "centre": torch.from_numpy(self.centre)}
         with whole_file(Path(path)) as unfinished:
-            save_file(arrays, unfinished, facts)
+            save_quantized(arrays, unfinished, **facts)
 
     @classmethod
     def load(cls, path: str | Path) -> KeywordTable:
         """Raises ValueError for a damaged table."""
         try:
-            with safe_open(path, "numpy") as file:
-                facts, centre = file.metadata(), file.get_tensor("centre")
-                embeds = file.get_tensor("embeds").astype(np.float32)
+            with safe_open(path, "pt") as file:
+                facts = file.metadata()
+            arrays = {name: tensor.numpy() for name, tensor in load_quantized(path).items()}
+            embeds, centre = arrays["embeds"], arrays["centre"]
             calibration = Calibration(*(float(facts[name]) for name in Calibration._fields))
             words = dict(zip(facts["words"].split(), unit(embeds), strict=True))
         except (SafetensorError, KeyError, TypeError, ValueError) as error:

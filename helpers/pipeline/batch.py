@@ -61,6 +61,7 @@ class PoemJob:
             "image_text_model": folder_digest(config.image_text_model),
             "poem_model": folder_digest(config.poem_model),
             "poem_reader": folder_digest(config.poem_reader),
+            **({"captioner": folder_digest(config.captioner)} if self.options.way == "caption" else {}),
             **{name: folder_digest(assets / name) for name in TABLES},
             "keywords_a_picture": config.keywords,
             **({"cards": cards, **asdict(self.card)} if cards else {}),
@@ -189,6 +190,7 @@ def poem_record(row: Row) -> dict:
     result, opening = row.poem, row.poem.poem.opening
     return {
         "image": row.name,
+        **({"caption": result.caption} if result.caption else {}),
         "keywords": keyword_records(result.keywords),
         "plan": list(result.plan),
         "poem": list(result.poem.lines),

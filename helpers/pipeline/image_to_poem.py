@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from safetensors.numpy import load_file
 from transformers.utils import logging
 
+from helpers.captioning import GREEDY, Captioner
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, BATCH_SIZE, Config, load_config, pick_device, pick_dtype
 from helpers.data import load_image
@@ -37,6 +38,7 @@ from helpers.pipeline.candidates import can_open, from_keywords, from_lines, gui
 from helpers.pipeline.choice import Choice
 from helpers.pipeline.plan import shipped_plan
 from helpers.poems import Poem, PoemReader, PoemWriter
+from helpers.storage import cached, digest, load_quantized
 from helpers.verse import check_poem, reported
 
 LEFT_OUT = "the model left it out"
@@ -50,6 +52,7 @@ class PicturePoem:
     keywords: list[ScoredWord]
     plan: list[str]  # the keywords in the order of the lines that they are meant for
     candidates: list[Poem]
+    caption: str = ""  # that the keywords come from, if they do
 
     @property
     def poem(self) -> Poem:
@@ -99,7 +102,7 @@ class ImageToPoem:
         """
         stored = Path(self.config.image_text_model) / REFERENCE
         if stored.is_file():
-            return load_file(stored)["image_embeds"].astype(np.float32)
+            return load_quantized(stored)["image_embeds"].numpy()
         return self.encoder.encode_images([load_image(p) for p in sorted((ASSETS / "photos").glob("*.jpg"))])
 
     @cached_property
@@ -114,7 +117,22 @@ class ImageToPoem:
     @cached_property
     def ranker(self) -> WordRanker:
         """The words of keyword.txt that a picture can show and the poem model can spell."""
-        return self.ranker_of([keyword.word for keyword in self.vocabulary if keyword.photos is not None])
+        return self.ranker_of(self.visible_words)
+
+    @cached_property
+    def caption_ranker(self) -> WordRanker:
+        """The same words, ranked by a caption in the picture's place: beside captions of the reference pictures."""
+        pictures = hashlib.sha256(np.ascontiguousarray(self.reference_embeds)).hexdigest()
+        key = digest([self.encoder.fingerprint, self.captioner.fingerprint, pictures])
+
+        def compute() -> np.ndarray:
+            return self.word_embeds(self.captioner.caption_embeds(self.reference_embeds, GREEDY))
+
+        return self.ranker_of(self.visible_words, cached(f"captions_{key}", compute))
+
+    @cached_property
+    def visible_words(self) -> list[str]:
+        return [keyword.word for keyword in self.vocabulary if keyword.photos is not None]
 
     @cached_property
     def vocabulary(self) -> list[Keyword]:
@@ -122,12 +140,17 @@ class ImageToPoem:
         unknown = self.writer.unknown_characters("".join(keyword.word for keyword in load_vocabulary()))
         return [keyword for keyword in load_vocabulary() if not unknown & set(keyword.word)]
 
-    def ranker_of(self, words: Sequence[str]) -> WordRanker:
-        """A ranker of any words; those of keyword.txt keep what photographs say of them."""
+    def ranker_of(self, words: Sequence[str], reference_embeds: np.ndarray | None = None) -> WordRanker:
+        """A ranker of any words; those of keyword.txt keep what photographs say of them.
+
+        `reference_embeds` (R, D): of what is not pictures, if that is what ranks.
+        """
+        if reference_embeds is None:
+            reference_embeds = self.reference_embeds
         photos = {keyword.word: keyword.photos or 0 for keyword in load_vocabulary()}
         counts = np.array([photos.get(word, ANY_WORD) for word in words], dtype=np.float32)
         prior = log_prior(counts, LABELLED)
-        return WordRanker(words, self.word_embeds(words), prior, self.reference_embeds, self.calibration)
+        return WordRanker(words, self.word_embeds(words), prior, reference_embeds, self.calibration)
 
     def word_embeds(self, words: Sequence[str]) -> np.ndarray:
         """The table's vectors for the words that it has, the text tower's for all others: (M, D)."""
@@ -136,6 +159,19 @@ class ImageToPoem:
             return self.encoder.encode_texts(texts, cache=len(texts) > BATCH_SIZE)
 
         return self.table.lookup(words, encode) if self.table else encode(words)
+
+    @property
+    def can_caption(self) -> bool:
+        """Is the profile's captioner there? That of `full` the reader trains."""
+        return not Path(self.config.captioner).is_absolute() or Path(self.config.captioner).is_dir()
+
+    @cached_property
+    def captioner(self) -> Captioner:
+        """Raises ValueError if the profile's captioner has not been trained yet."""
+        name = self.config.captioner
+        if not self.can_caption:
+            raise ValueError(f"there is no captioner at {name}: train one first (notebook 05)")
+        return Captioner.from_pretrained(name, self.encoder, self.config.offline)
 
     @cached_property
     def choice(self) -> Choice:
@@ -156,9 +192,35 @@ class ImageToPoem:
 
     def keywords(self, image_embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
         """For each picture (N, D) k words of keyword.txt: what it shows, the likeliest first, then associations."""
-        pairs = zip(self.ranker.best(image_embeds, k), self.ranker.scores(image_embeds), strict=True)
+        return self._associated(self.ranker, image_embeds, k)
+
+    def captions(self, image_embeds: np.ndarray) -> list[str]:
+        """A sentence for each picture (N, D)."""
+        return self.captioner.caption_embeds(image_embeds)
+
+    def caption_keywords(self, image_embeds: np.ndarray, captions: Sequence[str], k: int) -> list[list[ScoredWord]]:
+        """For each picture (N, D) k words that its caption leads to; how true they are, the picture itself says."""
+        rows = self._associated(self.caption_ranker, self.word_embeds(captions), k)
+        scores = self.ranker.scores(image_embeds)
+        chances = self.ranker.probabilities(image_embeds)
+        index = self.ranker.index
+        return [
+            [self.ranker.scored(index[w.word], *own) if w.word in index else w for w in row]
+            for row, *own in zip(rows, scores, chances, strict=True)
+        ]
+
+    def _associated(self, ranker: WordRanker, embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
+        pairs = zip(ranker.best(embeds, k), ranker.scores(embeds), strict=True)
         unseen = [keyword.word for keyword in self.vocabulary if keyword.photos is None]
-        return [with_associations(self.ranker, seen, scores, unseen, k) for seen, scores in pairs]
+        return [with_associations(ranker, seen, scores, unseen, k) for seen, scores in pairs]
+
+    def words_of(self, image_embeds: np.ndarray, way: str) -> tuple[list[list[ScoredWord]], list[str]]:
+        """The words of each picture (N, D) in the way of the options, and the captions that they come from or ""."""
+        k = self.config.keywords
+        if way != "caption":
+            return self.keywords(image_embeds, k), [""] * len(image_embeds)
+        captions = self.captions(image_embeds)
+        return self.caption_keywords(image_embeds, captions, k), captions
 
     def rank(self, image_embeds: np.ndarray, words: Sequence[str]) -> list[list[ScoredWord]]:
         """For each picture (N, D) all of `words` with their scores, the likeliest first."""
@@ -173,14 +235,19 @@ class ImageToPoem:
     ) -> list[PicturePoem]:
         """A quatrain for each picture, from its own keywords or from the given ones (for all pictures).
 
-        Raises ValueError for no or an empty keyword, or characters the poem model cannot spell.
+        Raises ValueError for no or an empty keyword, characters the poem model cannot spell, or keywords where the
+        caption is to give them.
         """
+        if keywords is not None:
+            self._check_spelling(keywords)
+            if options.way == "caption":
+                raise ValueError("the words of a poem by the way caption are the caption's: give no keywords")
         image_embeds = self.encoder.encode_images(images)  # (N, D)
         if keywords is None:
-            words = self.keywords(image_embeds, self.config.keywords)
-        else:
-            self._check_spelling(keywords)
-            words = self.rank(image_embeds, keywords) if keywords else [[] for _ in images]
+            words, captions = self.words_of(image_embeds, options.way)
+            results = self.poems(image_embeds, words, options)
+            return [replace(result, caption=caption) for result, caption in zip(results, captions, strict=True)]
+        words = self.rank(image_embeds, keywords) if keywords else [[] for _ in images]
         return self.poems(image_embeds, words, options)
 
     def poems(

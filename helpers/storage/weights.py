@@ -59,9 +59,9 @@ def dequantize(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return full
 
 
-def save_quantized(state: dict[str, torch.Tensor], path: str | Path) -> None:
-    """Write a state dict as an int8 safetensors file."""
-    save_file(quantize(state), path, metadata={"format": "pt"})
+def save_quantized(state: dict[str, torch.Tensor], path: str | Path, **facts: str) -> None:
+    """Write a state dict as an int8 safetensors file, and further `facts` into its header."""
+    save_file(quantize(state), path, metadata={"format": "pt", **facts})
 
 
 def load_quantized(*paths: str | Path) -> dict[str, torch.Tensor]:

@@ -1,6 +1,7 @@
-"""Training data of the judge, as `python -m helpers train lit` reads it: Flickr8k-CN train and the wallpapers.
+"""Training data of the judge and the captioner, for `python -m helpers train`: Flickr8k-CN train and the wallpapers.
 
     python -m recipes.judge.data --flickr DATA/flickr8k --wallpapers DATA/wallpapers --out runs/judge_data
+    python -m recipes.judge.data ... --views 3 --sentences --out runs/captioner_data  # for the captioner
 
 Writes train.parquet, in which each wallpaper stands `--views` times, whole and as random crops, and val.parquet, which
 is Flickr8k's. With `--hold-out 8` every eighth wallpaper stands in heldout.parquet instead, to choose settings by.
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--flickr", type=Path, required=True, help="a folder with train.parquet and val.parquet")
     parser.add_argument("--wallpapers", type=Path, required=True)
     parser.add_argument("--views", type=int, default=6, help="of each wallpaper")
+    parser.add_argument("--sentences", action="store_true", help="without the imagery words of a wallpaper")
     parser.add_argument("--hold-out", type=int, metavar="N", help="every Nth wallpaper is left out")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -47,7 +49,7 @@ def main() -> None:
     held_out = range(0, len(photos), args.hold_out) if args.hold_out else range(0)
     whole, rows = [], []
     for i, photo in enumerate(photos):
-        texts = {"caption": captions.english[i], "caption_zh": captions.chinese[i]}
+        texts = {"caption": captions.english[i], "caption_zh": captions.chinese[i][: 2 if args.sentences else None]}
         boxes = [(0.0, 0.0, 1.0, 1.0)] + [random_box(rng) for _ in range(args.views - 1)]
         views = [{**stored(crop(photo, box), f"{i:04d}_{v}.jpg"), **texts} for v, box in enumerate(boxes)]
         whole.append(views[0])

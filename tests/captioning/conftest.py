@@ -17,10 +17,9 @@ def captioned() -> CaptionedEmbeds:
 
 
 @pytest.fixture(params=["mlp", "transformer"])
-def captioner(request) -> Captioner:
+def captioner(request, captioned) -> Captioner:
     torch.manual_seed(0)
-    texts = [text for group in CAPTIONS for text in group]
-    return Captioner(*new_captioner(texts, 8, width=32, layers=2, heads=2, dropout=0.0, mapping=request.param))
+    return Captioner(*new_captioner(captioned, width=32, layers=2, heads=2, dropout=0.0, mapping=request.param))
 
 
 @pytest.fixture

@@ -46,6 +46,6 @@ def test_a_gpt2_of_the_hub(tmp_path, captioned) -> None:
     config = GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=2, **still)
     GPT2LMHeadModel(config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    captioner = Captioner(*with_decoder(str(tmp_path), image_dim=8))
+    captioner = Captioner(*with_decoder(str(tmp_path), captioned))
     train_captioner(captioner, captioned, captioned, CONFIG, tmp_path / "run")
     assert captioner.caption_embeds(captioned.image_embeds, GREEDY) == [group[0] for group in captioned.captions]

@@ -14,10 +14,9 @@ def test_round_trip(tmp_path) -> None:
     centre = rng.standard_normal(8).astype(np.float32)
     KeywordTable(["山", "孤舟", "水"], embeds, centre, Calibration(0.5, 1.75, -2.0)).save(tmp_path / TABLE)
     words, found, middle, calibration = table_of(tmp_path)
-    assert (
-        np.array_equal(middle, centre) and words == ["山", "孤舟", "水"] and calibration == Calibration(0.5, 1.75, -2.0)
-    )
-    assert np.abs(found - embeds).max() < 1e-3 and np.linalg.norm(found, axis=1) == pytest.approx(np.ones(3), abs=1e-6)
+    assert np.allclose(middle, centre, atol=1e-3) and words == ["山", "孤舟", "水"]
+    assert calibration == Calibration(0.5, 1.75, -2.0)
+    assert np.abs(found - embeds).max() < 4e-3 and np.linalg.norm(found, axis=1) == pytest.approx(np.ones(3), abs=1e-6)
 
 
 def test_a_model_without_a_table(tmp_path) -> None:
@@ -29,7 +28,7 @@ def test_a_model_without_a_table(tmp_path) -> None:
 def test_the_shipped_table_has_the_vocabulary() -> None:
     table = table_of(load_config("mini").image_text_model)
     assert table.words == [keyword.word for keyword in load_vocabulary()]
-    assert table.embeds.shape == (len(table.words), 512) and (ASSETS / "image_text" / TABLE).stat().st_size < 4e6
+    assert table.embeds.shape == (len(table.words), 512) and (ASSETS / "image_text" / TABLE).stat().st_size < 2e6
 
 
 def test_other_words_come_from_the_text_tower_about_the_same_centre() -> None:

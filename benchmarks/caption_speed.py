@@ -1,0 +1,79 @@
+"""Captions a second, against the loop of ClipCap's published code (`generate2`): one picture at a time, the whole
+sentence through the decoder again for each character, no cache, the likeliest of the tokens that top-p leaves.
+
+    python -m benchmarks.caption_speed
+
+Both read the same embeddings; images are encoded by neither. One JSON object on stdout: captions a second, and ratios
+to the peer of the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from functools import partial
+
+import numpy as np
+import torch
+
+from benchmarks.timing import interleaved, machine
+from helpers.captioning import BEAM, GREEDY, LONGEST, Captioner
+from helpers.config import ASSETS
+
+TOP_P = 0.8  # as published; as the likeliest token is always left, what is written is the greedy caption
+
+
+@torch.inference_mode()
+def peer(captioner: Captioner, image_embeds: np.ndarray) -> list[str]:
+    """Written after the published loop, with our prefix and our end token."""
+    model, captions = captioner.model, []
+    for embed in torch.from_numpy(image_embeds):
+        generated, ids = model.prefix(embed[None]), []  # (1, k + t, W)
+        for _ in range(LONGEST):
+            logits = model.decoder(inputs_embeds=generated, use_cache=False).logits[:, -1]  # (1, V)
+            ordered, places = logits.sort(descending=True)
+            gone = ordered.softmax(-1).cumsum(-1) > TOP_P
+            gone[..., 1:], gone[..., 0] = gone[..., :-1].clone(), False
+            logits[:, places[gone]] = -float("inf")
+            token = logits.argmax(-1, keepdim=True)  # (1, 1)
+            if token.item() == captioner.tokenizer.eos_token_id:
+                break
+            ids.append(token.item())
+            generated = torch.cat([generated, model.decoder.get_input_embeddings()(token)], 1)
+        captions.append(captioner.tokenizer.decode(ids).replace(" ", ""))
+    return captions
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=ASSETS / "captioner")
+    parser.add_argument("--rounds", type=int, default=9)
+    args = parser.parse_args()
+
+    captioner = Captioner.from_pretrained(args.model)
+    embeds = unit_noise(128, captioner)
+    ways = {
+        "peer": (partial(peer, captioner), 16),
+        "greedy_64": (partial(captioner.caption_embeds, decoding=GREEDY), 128),
+        "beam_5_64": (partial(captioner.caption_embeds, decoding=BEAM), 128),
+        "beam_5_one": (lambda embeds: [captioner.caption_embeds(row[None], BEAM) for row in embeds], 16),
+    }
+    for write, _ in ways.values():
+        write(embeds[:2])
+    seconds = interleaved({name: partial(write, embeds[:count]) for name, (write, count) in ways.items()}, args.rounds)
+    rounds = [{name: count / each[name] for name, (_, count) in ways.items()} for each in seconds]
+    speeds = {name: statistics.median(each[name] for each in rounds) for name in ways}
+    ratios = {f"{name}_to_peer": statistics.median(each[name] / each["peer"] for each in rounds) for name in ways}
+    print(json.dumps({"captions_a_second": speeds, **ratios, **machine()}, indent=1))
+
+
+def unit_noise(count: int, captioner: Captioner) -> np.ndarray:
+    """Vectors about the mean picture, as many numbers as the captioner reads: (count, D)."""
+    noise = np.random.default_rng(0).normal(size=(count, captioner.model.config.image_dim))
+    centred = captioner.model.centred
+    return (centred.mean.numpy() + centred.scale.item() * noise).astype(np.float32)
+
+
+if __name__ == "__main__":
+    main()
