@@ -33,6 +33,7 @@ class Config:
     chinese_bert: str  # and this one; "new" for one without any training
     poem_base: str  # the T5 that notebook 03 makes a poem model of
     poems: str  # the folder of poems for that, in splits
+    caption_decoder: str  # the GPT-2 of notebook 05; "new" for a small untrained one
     offline: bool = False  # take models of the hub from its cache alone, without a request
     keywords: int = 4  # words of the picture that go into the poem; CCPC has four a poem too
     seed: int = 0
@@ -54,6 +55,7 @@ PROFILES = {
         chinese_bert="new",
         poem_base=str(ASSETS / "poem_base"),
         poems=str(ASSETS / "poems"),
+        caption_decoder="new",
         offline=True,
     ),
     "full": Config(
@@ -70,6 +72,7 @@ PROFILES = {
         chinese_bert="hfl/chinese-roberta-wwm-ext",
         poem_base="Langboat/mengzi-t5-base",
         poems="data/ccpc",
+        caption_decoder="uer/gpt2-chinese-cluecorpussmall",
     ),
 }
 

@@ -8,6 +8,7 @@ Read in this order:
     captioner: the model at work on pictures, in batches.
     neighbours: captions taken over from alike pictures, which a captioner must beat.
     training: on stored embeddings, with the loop of all systems.
+    verse_prefix: the same mapping in front of the poem model.
 """
 
 import lazy_loader
@@ -19,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "clipcap": ["LONGEST", "ClipCaptioner", "ClipCaptionerConfig"],
         "captioner": ["BEAM", "GREEDY", "STRATEGIES", "Captioner", "new_captioner", "with_decoder"],
         "neighbours": ["CaptionedEmbeds", "consensus_captions", "most_central", "nearest_captions"],
+        "verse_prefix": ["LINES", "PicturesWithVerse", "VersePrefix", "VersePrefixConfig", "train_verse_prefix"],
         "training": ["CaptionPairs", "CaptionTask", "embed_captioned", "save_captioner", "train_captioner"],
     },
 )

@@ -25,9 +25,10 @@ def run_caption(args: argparse.Namespace) -> int:
     for paths, images in reader:
         if captioner is None:
             pipeline = args.load(args.profile)
-            captioner = pipeline.captioner
             if args.model:
                 captioner = Captioner.from_pretrained(args.model, pipeline.encoder, pipeline.config.offline)
+            else:
+                captioner = pipeline.captioner
         decoding = {**BEAM, "num_beams": args.beams}
         for path, caption in zip(paths, captioner.caption(images, decoding), strict=True):
             print(as_json({"image": path, "caption": caption}) if args.json else f"{path}  {caption}")

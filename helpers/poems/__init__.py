@@ -67,6 +67,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "uniform_draws",
         ],
         "reader": ["LineReader", "PoemReader", "joined"],
-        "writer": ["Poem", "PoemWriter", "character_tokenizer"],
+        "writer": ["Poem", "PoemWriter", "behind", "character_tokenizer"],
     },
 )

@@ -115,11 +115,12 @@ class PoemWriter:
         decoding: Decoding | None = None,
         openings: Sequence[str] | None = None,
         select: Callable[[Drafts], Sequence[int]] | None = None,
+        prefixes: torch.Tensor | None = None,
     ) -> list[list[Poem]]:
         """`options.n` quatrains for each of the keyword sets, in one batch of B = len(keyword_sets) * n rows.
 
         Args:
-            keyword_sets: at least one word each.
+            keyword_sets: at least one word each, or none if there are `prefixes`.
             options: all but `way`. The lines are always of the form's length; the other rules give way where nothing
                 else is left, see `VerseProcessor`.
             decoding: options of `generate`, as in `STRATEGIES`. Without it `sample_rows` draws, and a keyword set gets
@@ -127,12 +128,14 @@ class PoemWriter:
             openings: a first line for each of the B poems, to be continued.
             select: looks at the B drafts after each of the lines 1 to 3 and gives the row numbers of B of them to go on
                 with; row i belongs to keyword set i // n and must stay with it.
+            prefixes: vectors (len(keyword_sets), k, W) that the decoder sees in front of what the encoder says, see
+                `helpers.captioning.verse_prefix`.
 
         Raises:
             ValueError: no keywords, a character of the acrostic that the model does not know, or openings that are not
                 a line of the form's length for each poem.
         """
-        if not keyword_sets or not all(any(word.strip() for word in keywords) for keywords in keyword_sets):
+        if prefixes is None and not (keyword_sets and all(any(map(str.strip, words)) for words in keyword_sets)):
             raise ValueError("at least one keyword is needed to write a poem")
         for char in options.acrostic:  # before anything is written
             first_character(self.tokenizer, char)
@@ -143,6 +146,8 @@ class PoemWriter:
         for number in range(drafts.written, 4):
             rules = self._rules(drafts, options)
             states, mask = self._encode(drafts.sources())
+            if prefixes is not None:
+                states, mask = behind(prefixes.repeat_interleave(options.n, 0), states, mask)
             if decoding is None:
                 written, scores = sample_rows(self.model, states, mask, rules, draws[number])
             else:
@@ -245,6 +250,13 @@ class PoemWriter:
             sums.append(-losses.sum(1))
             counts.append((batch["labels"] != IGNORED).sum(1))
         return torch.cat(sums).cpu(), torch.cat(counts).cpu()
+
+
+def behind(prefixes: torch.Tensor, states: BaseModelOutput, mask: torch.Tensor) -> tuple[BaseModelOutput, torch.Tensor]:
+    """Vectors (B, k, W) in front of the encoder's states (B, S, W), and the mask (B, S) of both: (B, k + S)."""
+    encoded = states.last_hidden_state
+    together = torch.cat([prefixes.to(encoded), encoded], 1)
+    return BaseModelOutput(last_hidden_state=together), torch.nn.functional.pad(mask, (prefixes.shape[1], 0), value=1)
 
 
 def token_log_likelihoods(

@@ -1,0 +1,76 @@
+"""Train the direct door, from a picture to a quatrain: pictures with the classical quatrains that are nearest to them.
+
+    python -m recipes.captioner.train_verse_prefix --data runs/captioner_data --poems runs/poems --out runs/verse_prefix
+
+Nearest by the shipped image-text model's standard score (a quatrain that is near to every picture counts less), of
+`--sample` quatrains of the training split. `--export DIR` writes the prefix there in eight bits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from pathlib import Path
+
+import numpy as np
+
+from helpers.captioning import LINES, PicturesWithVerse, embed_captioned, train_verse_prefix
+from helpers.chinese_clip import ImageTextEncoder
+from helpers.config import load_config, seed_everything
+from helpers.data import load_captions
+from helpers.keywords import standard_scores
+from helpers.options import CaptionTrainingConfig
+from helpers.pipeline import ImageToPoem
+from helpers.poems import PoemWriter, read_split
+from helpers.storage import save_quantized_pretrained
+
+BLOCK = 512  # pictures scored at a time
+
+
+def with_verse(
+    image_embeds: np.ndarray, poems: list[tuple[str, ...]], poem_embeds: np.ndarray, reference: np.ndarray, each: int
+) -> PicturesWithVerse:
+    """Each of N pictures (N, D) with the `each` poems that fit it best."""
+    found = []
+    for start in range(0, len(image_embeds), BLOCK):
+        scores = standard_scores(image_embeds[start : start + BLOCK], poem_embeds, reference)  # (B, P)
+        found += np.argpartition(-scores, each, axis=1)[:, :each].tolist()
+    return PicturesWithVerse(image_embeds, [[poems[i] for i in row] for row in found])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="of recipes.judge.data --sentences: the pictures")
+    parser.add_argument("--poems", type=Path, required=True, help="of recipes.poem_t5.prepare_poems")
+    parser.add_argument("--sample", type=int, default=20_000, help="quatrains to choose from")
+    parser.add_argument("--each", type=int, default=4, help="quatrains a picture")
+    parser.add_argument("--prefix-length", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--export", type=Path)
+    args = parser.parse_args()
+
+    pipeline = ImageToPoem(load_config("mini"))
+    encoder: ImageTextEncoder = pipeline.encoder
+    corpus = [poem.lines for poem in read_split(args.poems, "train")]
+    poems = random.Random(0).sample(corpus, min(args.sample, len(corpus)))
+    poem_embeds = encoder.encode_texts(["，".join(lines) for lines in poems], cache=True)  # (P, D)
+    sets = [embed_captioned(encoder, load_captions(args.data, split)) for split in ("train", "val")]
+    train, val = (
+        with_verse(each.image_embeds, poems, poem_embeds, pipeline.reference_embeds, args.each) for each in sets
+    )
+    seed_everything(0)
+    config = CaptionTrainingConfig(args.epochs, captions_per_image=LINES * args.each, lr=args.lr)
+    writer = PoemWriter.from_pretrained(pipeline.config.poem_model)
+    prefix, progress = train_verse_prefix(
+        writer, train, val, config, args.out, prefix_length=args.prefix_length, resume=args.resume
+    )
+    print(progress.epochs[-1:])
+    if args.export:
+        save_quantized_pretrained(prefix, args.export)
+
+
+if __name__ == "__main__":
+    main()
