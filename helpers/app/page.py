@@ -98,11 +98,11 @@ class Handlers:
 
     @in_one_line
     def read(self, photo: dict | None, progress: gr.Progress = gr.Progress()):  # noqa: B008 - so gradio finds it
-        """The keywords of a photograph (a file). Taking it away leaves what was written for it."""
+        """Keywords and caption of a photograph (a file). Taking it away leaves what was written for it."""
         if not photo:
-            return None, gr.skip(), gr.skip(), gr.skip()
+            return None, gr.skip(), gr.skip(), gr.skip(), gr.skip()
         picture = read_picture(self.pipeline(progress), uploaded(photo))
-        return picture, picture.text, picture.account, None
+        return picture, picture.text, picture.account, picture.caption, None
 
     @in_one_line
     def write(
@@ -134,6 +134,7 @@ def build_page(models: Future[ImageToPoem]) -> gr.Blocks:
         with gr.Row():
             with gr.Column(min_width=320):
                 photo = gr.Image(label="Photograph 照片", height=300, elem_id="photo", buttons=[])
+                caption = gr.Markdown(elem_id="caption")
                 samples = [[str(path)] for path in sorted(PHOTOS.glob("*.jpg"))]
                 gr.Examples(samples, photo, label="Or one of these 样图", elem_id="samples", api_visibility="private")
                 keywords = gr.Textbox(
@@ -172,11 +173,10 @@ def build_page(models: Future[ImageToPoem]) -> gr.Blocks:
                     theme = gr.Radio(labelled(THEME_NAMES), value=DEFAULT_CARD.theme, label="Paper 纸色")
 
         # at once, in the browser: poems asked for while a photograph is being read are for its own keywords
-        photo.change(None, None, [keywords, account], js="() => ['', '']")
+        photo.change(None, None, [keywords, account, caption], js="() => ['', '', '']")
         # without gradio's preprocessing: it would open the file first, and has no words for a bad one
-        read = photo.change(
-            steps.read, photo, [picture, keywords, account, writing], preprocess=False, api_name="keywords", **MODELS
-        )
+        known = [picture, keywords, account, caption, writing]
+        read = photo.change(steps.read, photo, known, preprocess=False, api_name="keywords", **MODELS)
         read.failure(lambda: None, None, photo, api_visibility="private")  # a broken preview helps nobody
         writing.change(
             lambda writing: (gr.Column(visible=bool(writing)), gr.Markdown(visible=not writing)),

@@ -45,12 +45,11 @@ class Picture:
 
     @property
     def account(self) -> str:
-        """Its caption, what is claimed to be seen, with its probability, and what verse adds to it."""
+        """What is claimed to be seen, with its probability, and what verse adds to it."""
         seen = [f"{scored.word} {scored.probability:.0%}" for scored in self.words if scored.seen]
         added = [scored.word for scored in self.words if not scored.seen]
         parts = [("Seen 所见", seen), ("Associated 联想", added)]
-        words = " · ".join(f"{name}: {'、'.join(words)}" for name, words in parts if words)
-        return f"Caption 图说: {self.caption}\n\n{words}" if self.caption else words
+        return " · ".join(f"{name}: {'、'.join(words)}" for name, words in parts if words)
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,6 +41,7 @@ CSS = """
 #samples .gallery { display: grid; grid-template-columns: repeat(8, 1fr); gap: 6px; }
 #samples .gallery * { display: block; width: 100%; max-width: none; height: 48px; margin: 0; object-fit: cover; }
 #switches > .form > * { flex: 1 0 auto; width: auto; min-width: 0; }
+#caption p { font: 1.15rem/1.6 var(--verse); letter-spacing: .04em; text-align: center; }
 #keywords textarea, #keywords input { font: 1.25rem var(--verse); letter-spacing: .06em; }
 
 /* A candidate: the verdict small and grey in its first line, the poem below. */

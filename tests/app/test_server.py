@@ -56,6 +56,7 @@ class PretendedPipeline:
 
     def __init__(self) -> None:
         self.config = SimpleNamespace(keywords=2)
+        self.can_caption = True
         self.encoder = self.writer = self
         self.encoded, self.written = [], []
         self.reading, self.may_read = threading.Event(), threading.Event()
@@ -72,6 +73,12 @@ class PretendedPipeline:
 
     def keywords(self, image_embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
         return [OWN[:k] for _ in image_embeds]
+
+    def captions(self, image_embeds: np.ndarray) -> list[str]:
+        return ["池塘里的一朵荷花。"] * len(image_embeds)
+
+    def caption_keywords(self, image_embeds: np.ndarray, captions: list[str], k: int) -> list[list[ScoredWord]]:
+        return [[ScoredWord(caption[:2], 1.0)] for caption in captions]
 
     def rank(self, image_embeds: np.ndarray, words: list[str]) -> list[list[ScoredWord]]:
         return [[ScoredWord(word, 0.5) for word in words] for _ in image_embeds]
@@ -106,6 +113,18 @@ def test_a_photograph_is_encoded_once(pipeline) -> None:
         writing = write_poems(pipeline, picture, typed, PoemOptions(n=2))
         draw_card(writing, 1, DEFAULT_CARD)
     assert len(pipeline.encoded) == 1 and pipeline.encoded[0].mode == "RGB"
+
+
+def test_the_way_of_the_caption_takes_its_words(pipeline) -> None:
+    picture = read_picture(pipeline, LOTUS)
+    assert picture.caption == "池塘里的一朵荷花。"
+    for typed in ("", picture.text):
+        write_poems(pipeline, picture, typed, PoemOptions(way="caption"))
+        assert [scored.word for scored in pipeline.written.pop()[0]] == ["池塘"]
+    with pytest.raises(ValueError, match="empty the keyword field"):
+        write_poems(pipeline, picture, "月", PoemOptions(way="caption"))
+    pipeline.can_caption = False
+    assert read_picture(pipeline, LOTUS).caption == ""
 
 
 @pytest.mark.parametrize("typed", ["", "  \n", "，、,", "荷花 夏", " 荷花，夏 "])
@@ -218,8 +237,8 @@ def test_a_full_queue_is_said_and_the_others_are_served(served, pipeline) -> Non
             clients[3].predict(handle_file(LOTUS), api_name="/keywords")
         pipeline.may_read.set()
         answers = [first.result(30), *(job.result(30) for job in later)]
-        assert [words for words, _ in answers] == ["荷花 夏"] * 3
-        assert answers[0][1] == "Seen 所见: 荷花 90% · Associated 联想: 夏"
+        assert [answer[0] for answer in answers] == ["荷花 夏"] * 3
+        assert answers[0][1:] == ("Seen 所见: 荷花 90% · Associated 联想: 夏", "池塘里的一朵荷花。")
 
 
 def test_a_request_waits_for_the_models_and_hears_if_there_are_none(served) -> None:

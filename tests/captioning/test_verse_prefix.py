@@ -12,7 +12,10 @@ from helpers.verse import check_poem
 from tests.samples import CHARACTERS, tiny_t5
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-POEMS = [["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"], ["千山鸟飞绝", "万径人踪灭", "孤舟蓑笠翁", "独钓寒江雪"]]
+POEMS = [
+    ["白日依山尽", "黄河入海流", "欲穷千里目", "更上一层楼"],
+    ["千山鸟飞绝", "万径人踪灭", "孤舟蓑笠翁", "独钓寒江雪"],
+]
 CONFIG = CaptionTrainingConfig(epochs=40, batch_size=2, captions_per_image=4, lr=1e-2)
 
 
