@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, PreTra
 from helpers.captioning.clipcap import LONGEST, ClipCaptioner, ClipCaptionerConfig
 from helpers.captioning.neighbours import CaptionedEmbeds
 from helpers.poems import character_tokenizer
-from helpers.storage import digest, load_pretrained, network_of, weights_digest
+from helpers.storage import digest, load_strictly, network_of, weights_digest
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,9 +48,9 @@ class Captioner:
     def from_pretrained(
         cls, name: str | Path, encoder: ImageTextEncoder | None = None, local_files_only: bool = False
     ) -> Captioner:
-        """Load a folder; it goes where the encoder is. ValueError for an encoder of another width."""
+        """Load a folder; it goes where the encoder is. ValueError for an encoder of another width or damaged files."""
         options = {"local_files_only": local_files_only}
-        model = load_pretrained(ClipCaptioner, name, **options)
+        model = load_strictly(ClipCaptioner.from_pretrained, ClipCaptionerConfig, name, **options)
         if encoder and encoder.dim != model.config.image_dim:
             raise ValueError(f"{name}: reads embeddings of {model.config.image_dim} numbers, not of {encoder.dim}")
         return cls(

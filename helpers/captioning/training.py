@@ -21,7 +21,7 @@ from helpers.data import CaptionData
 from helpers.metrics import bleu, cider_d
 from helpers.options import CaptionTrainingConfig
 from helpers.poems import pad
-from helpers.storage import digest, network_of, weights_digest
+from helpers.storage import digest, network_of, save_quantized_pretrained, weights_digest
 from helpers.training import Figures, Progress, Task, fit_and_save, make_accelerator, open_run, parameter_groups
 
 if TYPE_CHECKING:
@@ -113,9 +113,14 @@ def train_captioner(
     )  # fmt: skip
 
 
-def save_captioner(model: ClipCaptioner, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write a folder that `Captioner.from_pretrained` reads."""
-    model.save_pretrained(folder)
+def save_captioner(
+    model: ClipCaptioner, tokenizer: PreTrainedTokenizerBase, folder: Path, quantized: bool = False
+) -> None:
+    """Write a folder that `Captioner.from_pretrained` reads, in eight bits if `quantized`."""
+    if quantized:
+        save_quantized_pretrained(model, folder)
+    else:
+        model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 

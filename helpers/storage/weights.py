@@ -120,10 +120,15 @@ def no_progress_bar() -> Iterator[None]:
 
 
 def save_quantized_pretrained(model: PreTrainedModel, folder: str | Path) -> None:
-    """`save_pretrained` in eight bits: config.json and `INT8_WEIGHTS`, or several such files and their index."""
+    """`save_pretrained` in eight bits: config.json and `INT8_WEIGHTS`, or several such files and their index.
+
+    Of weights that are tied one is stored.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    state, pattern = quantize(model.state_dict()), INT8_WEIGHTS.replace(".safetensors", "{suffix}.safetensors")
+    tied = model._tied_weights_keys or {}
+    state = quantize({name: tensor for name, tensor in model.state_dict().items() if name not in tied})
+    pattern = INT8_WEIGHTS.replace(".safetensors", "{suffix}.safetensors")
     plan = split_torch_state_dict_into_shards(state, filename_pattern=pattern, max_shard_size=LARGEST_FILE)
     for file, names in plan.filename_to_tensors.items():
         with whole_file(folder / file) as unfinished:

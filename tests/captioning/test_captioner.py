@@ -4,6 +4,7 @@ import pytest
 
 from helpers.captioning import BEAM, GREEDY, STRATEGIES, Captioner, save_captioner, train_captioner, with_decoder
 from helpers.options import CaptionTrainingConfig
+from helpers.storage import INT8_WEIGHTS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CONFIG = CaptionTrainingConfig(epochs=80, batch_size=4, captions_per_image=1, lr=5e-3)
@@ -49,3 +50,14 @@ def test_a_gpt2_of_the_hub(tmp_path, captioned) -> None:
     captioner = Captioner(*with_decoder(str(tmp_path), captioned))
     train_captioner(captioner, captioned, captioned, CONFIG, tmp_path / "run")
     assert captioner.caption_embeds(captioned.image_embeds, GREEDY) == [group[0] for group in captioned.captions]
+
+
+def test_eight_bits_and_damaged_files(learnt, captioned, tmp_path) -> None:
+    save_captioner(learnt.model, learnt.tokenizer, tmp_path, quantized=True)
+    again = Captioner.from_pretrained(tmp_path)
+    firsts = [group[0] for group in captioned.captions]
+    assert again.caption_embeds(captioned.image_embeds) == firsts and again.fingerprint != learnt.fingerprint
+    weights = tmp_path / INT8_WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:200])
+    with pytest.raises(ValueError, match="damaged"):
+        Captioner.from_pretrained(tmp_path)

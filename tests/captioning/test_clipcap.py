@@ -68,3 +68,10 @@ def test_a_folder(captioner, captioned, tmp_path) -> None:
     for name, tensor in captioner.model.state_dict().items():
         assert torch.equal(again.model.state_dict()[name], tensor), name
     assert again.caption_embeds(captioned.image_embeds) == captioner.caption_embeds(captioned.image_embeds)
+
+
+def test_pictures_are_centred(captioner, captioned) -> None:
+    centred = captioner.model.centred(torch.from_numpy(captioned.image_embeds))
+    torch.testing.assert_close(centred.mean(0), torch.zeros(8), atol=1e-5, rtol=0)
+    assert centred.std().item() == pytest.approx(1, abs=0.01)
+    assert captioner.model.state_dict()["centred.scale"].shape == (1,)  # goes with the weights
