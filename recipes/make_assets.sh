@@ -64,3 +64,10 @@ judge=$runs/judge_towers judge_data=$runs/judge_data
 "$python" -m helpers train lit @recipes/judge/judge.args --image-tower "$judge/image" --text-model "$judge/text" \
   --data "$judge_data" --resume --out "$runs/judge"
 "$python" -m recipes.judge.export --model "$runs/judge" --wallpapers "$wallpapers" --out helpers/assets/judge
+
+# the captioner: the same pictures, as the image-text model sees them, and sentences alone
+captioner_data=$runs/captioner_data
+[ -f "$captioner_data/train.parquet" ] || "$python" -m recipes.judge.data --flickr "$data/flickr8k" \
+  --wallpapers "$wallpapers" --views 3 --sentences --hold-out 8 --out "$captioner_data"
+"$python" -m helpers train clipcap @recipes/captioner/captioner.args --data "$captioner_data" --resume --out "$runs/captioner"
+"$python" -m recipes.captioner.export --model "$runs/captioner" --out helpers/assets/captioner

@@ -83,7 +83,7 @@ class Captioner:
 
 
 def new_captioner(
-    train: CaptionedEmbeds, *, width: int = 192, layers: int = 3, heads: int = 3, dropout: float = 0.1,
+    train: CaptionedEmbeds, *, width: int = 192, layers: int = 3, heads: int = 3, dropout: float = 0.2,
     **settings: object,
 ) -> tuple[ClipCaptioner, PreTrainedTokenizerBase]:  # fmt: skip
     """An untrained captioner for these pictures, with a small GPT-2 over the characters of their captions.

@@ -199,6 +199,7 @@ def add_clipcap_command(train: argparse._SubParsersAction) -> None:
     clipcap.add_argument("--mapping", choices=("mlp", "transformer"), default="mlp", help="from picture to prefix")
     clipcap.add_argument("--prefix-length", type=positive, default=10, help="vectors that a picture becomes")
     clipcap.add_argument("--constants", type=positive, default=10, help="the picture's vectors in the transformer")
+    clipcap.add_argument("--dropout", type=float, help="of a new decoder (default: 0.2)")
     clipcap.add_argument("--freeze-decoder", action="store_true", help="only the mapping learns")
     clipcap.add_argument("--lr", type=float, default=default.lr)
     clipcap.add_argument("--warmup", type=float, default=default.warmup, metavar="SHARE", help="of all steps")
@@ -215,7 +216,10 @@ def run_train_clipcap(args: argparse.Namespace) -> int:
     encoder, (train, val) = embed_sets(args, profile, splits.train, splits.val)
     seed_everything(args.seed)  # the new mapping and perhaps the new decoder
     settings = {key: getattr(args, key) for key in ("mapping", "prefix_length", "constants")}
-    model = with_decoder(args.decoder, train, **settings) if args.decoder else new_captioner(train, **settings)
+    if args.decoder:
+        model = with_decoder(args.decoder, train, **settings)
+    else:
+        model = new_captioner(train, **given_options(args, "dropout"), **settings)
     config = from_options(CaptionTrainingConfig, args)
     return report(args, train_captioner(Captioner(*model), train, val, config, args.out, resume=args.resume))
 
