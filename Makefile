@@ -46,6 +46,10 @@ bench: $(READY)  ## the figures of benchmarks/README.md (needs DATA)
 	$(BIN)/python -m benchmarks.pipeline $(DATA)/photos/images
 	$(BIN)/python -m benchmarks.pipeline $(DATA)/photos/images --stages
 	$(BIN)/python -m helpers evaluate pipeline --data $(DATA)/photos --seeds 5
+	$(BIN)/python -m benchmarks.captioning --data $(DATA) --runs $(RUNS)/captioning
+	$(BIN)/python -m benchmarks.captioning --data $(DATA) --runs $(RUNS)/captioning --features resnet34 --mappings mlp --decoders tuned
+	$(BIN)/python -m benchmarks.caption_speed
+	$(BIN)/python -m helpers evaluate captions --data $(DATA)/flickr8k
 
 assets: $(READY)  ## train the embedded models again (needs DATA, see recipes/README.md)
 	$(BIN)/python -m pip install --quiet --editable '.[train]'

@@ -88,7 +88,7 @@ def test_the_command(labelled, capsys, tmp_path) -> None:
     assert cli.main([*command, "--gallery", str(tmp_path / "gallery.png")]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["photos"] == 4 and figures["chance"] == {"1": 25.0, "5": 100.0}
-    assert set(figures["ways"]) == {"keywords", "lines", "guided"}
+    assert set(figures["ways"]) == {"keywords", "lines", "guided", "caption"}
     for found in figures["ways"].values():
         assert found["verse"]["exact_form"] == 1 and set(found["recall"]) == {"chosen", "likeliest", "any"}
         assert all(0 <= share <= 100 for share in found["recall"]["chosen"].values()) and len(found["poems"]) == 4

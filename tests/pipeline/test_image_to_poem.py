@@ -149,6 +149,23 @@ def test_openings_must_fit(pipeline) -> None:
             pipeline.writer.write_batch([["山"], ["水"]], PoemOptions("5x4", n=1), openings=openings)
 
 
+def test_the_caption_gives_the_words_and_the_picture_says_how_true_they_are(pipeline, image_embeds) -> None:
+    images = [load_image(path) for path in PHOTOS]
+    results = pipeline(images, options=PoemOptions(form="5x4", n=1, way="caption"))
+    assert [result.caption for result in results] == pipeline.captions(image_embeds)
+    assert "花" in results[1].caption  # of the lotus
+    for result, truths in zip(results, pipeline.ranker.probabilities(image_embeds), strict=True):
+        assert len(result.keywords) == 4
+        known = [word for word in result.keywords if word.word in pipeline.ranker.index]
+        assert known and all(w.probability == pytest.approx(truths[pipeline.ranker.index[w.word]]) for w in known)
+    swapped = pipeline.caption_keywords(image_embeds, [results[1].caption, results[0].caption], 4)
+    for row, result in zip(swapped, reversed(results), strict=True):
+        words = [scored.word for scored in row]
+        assert words == [scored.word for scored in result.keywords]  # the caption alone decides
+    with pytest.raises(ValueError, match="give no keywords"):
+        pipeline(images, keywords=["春"], options=PoemOptions(way="caption"))
+
+
 def test_empty_keywords_are_refused(pipeline) -> None:
     for keywords in ([], ["春", ""], [" "]):
         with pytest.raises(ValueError, match="keyword"):
