@@ -34,7 +34,7 @@ from helpers.captioning import (
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, seed_everything
 from helpers.data import load_captions
-from helpers.evaluate import figures
+from helpers.evaluate import caption_figures
 from helpers.keywords import unit
 from helpers.metrics import cider_d, paired_bootstrap
 from helpers.options import CaptionTrainingConfig
@@ -55,7 +55,7 @@ class Sets:
         """Figures of a caption for each picture of val, and CIDEr-D picture by picture."""
         known = [text for group in self.train.captions for text in group]
         scores = cider_d(captions, self.val.captions)
-        return figures(captions, scores, self.seen, known, self.encoder), scores
+        return caption_figures(captions, scores, self.seen, known, self.encoder), scores
 
 
 def load_sets(data: Path, features: str) -> Sets:

@@ -69,5 +69,5 @@ judge=$runs/judge_towers judge_data=$runs/judge_data
 captioner_data=$runs/captioner_data
 [ -f "$captioner_data/train.parquet" ] || "$python" -m recipes.judge.data --flickr "$data/flickr8k" \
   --wallpapers "$wallpapers" --views 3 --sentences --hold-out 8 --out "$captioner_data"
-"$python" -m helpers train clipcap @recipes/captioner/captioner.args --data "$captioner_data" --resume --out "$runs/captioner"
+"$python" -m recipes.captioner.train --data "$data" --pictures "$captioner_data" --resume --out "$runs/captioner"
 "$python" -m recipes.captioner.export --model "$runs/captioner" --out helpers/assets/captioner

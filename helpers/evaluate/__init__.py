@@ -15,7 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "retrieval": ["evaluate_retrieval"],
-        "captions": ["evaluate_captions"],
+        "captions": ["caption_figures", "evaluate_captions"],
         "labelled_photos": ["LABELS", "LabelledPhotos", "named_labels", "read_labelled_photos"],
         "pipeline": ["Judge", "best_and_worst", "bigrams", "diversity", "evaluate_pipeline", "keyword_precision"],
     },

@@ -32,16 +32,16 @@ def evaluate_captions(
     }
     known = [text for group in train.captions for text in group]
     scores = {name: cider_d(texts, val.captions) for name, texts in written.items()}
-    report = {name: figures(texts, scores[name], val, known, encoder) for name, texts in written.items()}
+    report = {name: caption_figures(texts, scores[name], val, known, encoder) for name, texts in written.items()}
     if all(len(group) > 1 for group in val.captions):
         others = CaptionedEmbeds(val.image_embeds, [group[1:] for group in val.captions])
         firsts = [group[0] for group in val.captions]
-        report["human"] = figures(firsts, cider_d(firsts, others.captions), others, known, encoder)
+        report["human"] = caption_figures(firsts, cider_d(firsts, others.captions), others, known, encoder)
     report["consensus"]["no_worse_than_beam"] = paired_bootstrap(scores["beam"], scores["consensus"])
     return report
 
 
-def figures(
+def caption_figures(
     captions: Sequence[str],
     cider: np.ndarray,
     val: CaptionedEmbeds,
