@@ -48,6 +48,11 @@ class PoemOptions:
         if self.acrostic and self.way == "lines":
             raise ValueError("a poem that begins with a found line cannot be an acrostic too")
 
+    def check_keywords(self, keywords: Sequence[str] | None) -> None:
+        """ValueError for words of the reader's where the caption is to give them."""
+        if keywords is not None and self.way == "caption":
+            raise ValueError("in the way caption the words are the caption's: give no keywords, or another way")
+
     @property
     def line_length(self) -> int:
         """Characters a line."""

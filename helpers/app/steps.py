@@ -77,8 +77,7 @@ def write_poems(pipeline: ImageToPoem, picture: Picture | None, typed: str, opti
         raise ValueError(f"at most {MAX_CANDIDATES} candidates, not {options.n}")
     words = chosen_words(pipeline, picture, typed)
     if options.way == "caption":
-        if words is not picture.words:
-            raise ValueError("in the way caption its words are used: empty the keyword field, or change the way")
+        options.check_keywords(None if words is picture.words else [scored.word for scored in words])
         (words,) = pipeline.caption_keywords(picture.image_embeds, [picture.caption], pipeline.config.keywords)
     (result,) = pipeline.poems(picture.image_embeds, [words], options)
     return Writing(picture, result.title, result.candidates[:SHOWN])

@@ -96,8 +96,8 @@ def new_captioner(
         vocab_size=len(tokenizer), n_positions=config.prefix_length + LONGEST, n_embd=width, n_layer=layers,
         n_head=heads, resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=0.0,
         activation_function="gelu_pytorch_tanh",  # GPT-2's own in one step
-        bos_token_id=tokenizer.eos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
+        bos_token_id=tokenizer.eos_token_id, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip  # no pad_token_id: if GPT-2 knew it, it would warn of the mask that generate leaves out
     model = ClipCaptioner(config)
     model.decoder.set_attn_implementation("eager")  # of 30 tokens, on CPU: a step takes two thirds of the time
     model.centred.fit(train.image_embeds)

@@ -47,6 +47,9 @@ class PoemJob:
     card: CardOptions = DEFAULT_CARD
     batch_size: int = 64
 
+    def __post_init__(self) -> None:
+        self.options.check_keywords(self.keywords)
+
     def settings(self, cards: Path | None = None, assets: Path = ASSETS) -> dict:
         """All that makes two runs the same job, with the folder of the cards if there are to be any.
 

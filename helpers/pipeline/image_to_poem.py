@@ -238,10 +238,9 @@ class ImageToPoem:
         Raises ValueError for no or an empty keyword, characters the poem model cannot spell, or keywords where the
         caption is to give them.
         """
+        options.check_keywords(keywords)
         if keywords is not None:
             self._check_spelling(keywords)
-            if options.way == "caption":
-                raise ValueError("the words of a poem by the way caption are the caption's: give no keywords")
         image_embeds = self.encoder.encode_images(images)  # (N, D)
         if keywords is None:
             words, captions = self.words_of(image_embeds, options.way)

@@ -121,7 +121,7 @@ def test_the_way_of_the_caption_takes_its_words(pipeline) -> None:
     for typed in ("", picture.text):
         write_poems(pipeline, picture, typed, PoemOptions(way="caption"))
         assert [scored.word for scored in pipeline.written.pop()[0]] == ["池塘"]
-    with pytest.raises(ValueError, match="empty the keyword field"):
+    with pytest.raises(ValueError, match="give no keywords"):
         write_poems(pipeline, picture, "月", PoemOptions(way="caption"))
     pipeline.can_caption = False
     assert read_picture(pipeline, LOTUS).caption == ""

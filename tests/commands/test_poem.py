@@ -277,6 +277,7 @@ def test_no_model_is_loaded_for_bad_pictures_only(command: str, tmp_path, capsys
         (["poem", "--keywords", "😀"], "😀"),
         (["poem", "--acrostic", "春夏秋冬梅"], "at most four characters"),
         (["poem", "--acrostic", "春", "--way", "lines"], "cannot be an acrostic too"),
+        (["poem", "--keywords", "春", "--way", "caption"], "give no keywords, or another way"),
         (["poem", "--n", "0"], "n must be at least 1, not 0"),
         (["poem", "--seed", "-1"], "seed must be a whole number from 0 to 2**63 - 1"),
         (["keywords", "--k", "0"], "--k must be at least 1, not 0"),
