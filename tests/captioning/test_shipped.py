@@ -12,11 +12,11 @@ FOLDER = ASSETS / "captioner"
 NAMED = {
     "autumn_leaves": "叶枫秋红",
     "crane_tower": "楼塔阁亭殿",
-    "grassland": "草原",
+    "grassland": "草田野原",
     "lotus": "花荷莲",
     "night_city": "夜灯城楼",
     "sea_sunrise": "海日阳",
-    "snow_lake": "雪",
+    "snow_lake": "雪湖",
     "spring_bird": "鸟花",
 }
 
