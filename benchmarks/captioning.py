@@ -6,7 +6,8 @@ DATA holds flickr8k/{train,val}.parquet with five Chinese captions a picture, an
 features/NAME_flickr8k_{train,val}.npy.
 All rows have the same epochs. A frozen decoder has first read the captions behind prefixes of noise, for `--read`
 epochs, whose minutes are not counted in its row. Retrieval is by the shipped encoder, which trained no captioner here.
-One JSON object a row on stdout, as soon as it is known; rows whose run lies in RUNS are not trained again.
+One JSON object a row on stdout, as soon as it is known; rows whose run lies in RUNS are not trained again, and one that
+was killed goes on (its minutes are then those since).
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def trained(
     captioner = Captioner(*new_captioner(sets.train, mapping=mapping))
     if decoder:
         captioner.model.decoder.load_state_dict(decoder.model.decoder.state_dict())
-    seconds, _ = timed(lambda: train_captioner(captioner, sets.train, sets.val, config, folder))
+    seconds, _ = timed(lambda: train_captioner(captioner, sets.train, sets.val, config, folder, resume=True))
     (folder / SECONDS).write_text(json.dumps(seconds))
     return captioner, seconds
 
@@ -121,10 +122,13 @@ def main() -> None:
             if config.freeze_decoder:
                 blind = Sets(noise_for(sets.train, seed), sets.val, sets.seen, sets.encoder)
                 reading = CaptionTrainingConfig(epochs=args.read, seed=seed)
-                reader, seconds = trained(blind, "mlp", reading, args.runs / f"reader_{seed}")
+                reader, seconds = trained(
+                    blind, "mlp", reading, args.runs / f"{args.features}_reader_{args.read}_{seed}"
+                )
                 print(f"the decoder has read for {seconds / 60:.1f} minutes", file=sys.stderr)
             for mapping in args.mappings:
-                folder = args.runs / f"{args.features}_{mapping}_{decoder}_{args.epochs}_{seed}"
+                read = f"_{args.read}" if reader else ""
+                folder = args.runs / f"{args.features}_{mapping}_{decoder}{read}_{args.epochs}_{seed}"
                 model = trained(sets, mapping, config, folder, reader)
                 show(mapping=mapping, decoder=decoder, seed=seed, **row(*model, sets, consensus))
 

@@ -69,8 +69,8 @@ class ClipCaptioner(PreTrainedModel):
     def forward(self, image_embeds: Tensor, input_ids: Tensor, attention_mask: Tensor) -> CausalLMOutput:
         """Embeddings (B, D) and captions (B, T) -> logits (B, T, V), those for each token from all before it.
 
-        The loss is the mean over the tokens, end tokens counted in and pads left out: the article's code lets it learn
-        its pads.
+        The loss is the mean over the tokens, end tokens counted in and pads left out: a model that learns its pads
+        reports a lower loss and says less.
         """
         prefix = self.prefix(image_embeds)  # (B, k, W)
         texts = self.decoder.get_input_embeddings()(input_ids)  # (B, T, W)

@@ -33,7 +33,7 @@ class Centred(nn.Module):
         """The mean (D,) of embeddings (N, D), and the size of a number about it."""
         embeds = torch.as_tensor(image_embeds, dtype=torch.float32)
         self.mean.copy_(embeds.mean(0))
-        self.scale.fill_((embeds - self.mean).std().item())
+        self.scale.fill_(max((embeds - self.mean).std().item(), 1e-6))  # of one picture alone it is nothing
 
     def forward(self, image_embeds: Tensor) -> Tensor:
         """(B, D) -> (B, D)."""

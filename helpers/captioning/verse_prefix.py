@@ -8,6 +8,7 @@ nearest. What it learns is to write in the manner of what would have been found.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from helpers.captioning.prefix import Centred, MLPMapping
 from helpers.clip import Pair, PairBatches
 from helpers.options import CaptionTrainingConfig
 from helpers.poems import IGNORED, PoemWriter, behind, collate, source_text, target_text, tokenize
+from helpers.storage import digest, weights_digest
 from helpers.training import Figures, Progress, Task, fit_and_save, make_accelerator, open_run, parameter_groups
 
 LINES = 4
@@ -155,7 +157,13 @@ def train_verse_prefix(
     width = writer.model.config.d_model
     prefix = VersePrefix(VersePrefixConfig(train.image_embeds.shape[1], width, prefix_length))
     prefix.centred.fit(train.image_embeds)
-    settings = {"pictures": len(train.poems), "prefix_length": prefix_length, **vars(config)}
+    settings = {
+        "pictures": hashlib.sha256(np.ascontiguousarray(train.image_embeds)).hexdigest(),
+        "poems": digest(line for poems in train.poems for poem in poems for line in poem),
+        "start": weights_digest(prefix),
+        "writer": weights_digest(writer.model),
+        **vars(config),
+    }
     open_run(accelerator, folder, settings, resume)
     model = PrefixedWriter(prefix, writer).to(accelerator.device)
     task = VersePrefixTask(model, writer.tokenizer, train, val, config)

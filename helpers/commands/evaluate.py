@@ -26,7 +26,7 @@ def add_evaluate_commands(commands: argparse._SubParsersAction) -> None:
         "--data", type=Path, required=True, metavar="DIR", help="labels.json, and pictures in images/"
     )
     pipeline.add_argument("--judge", metavar="NAME", help="an image-text model that did not choose (default: ours)")
-    pipeline.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+    pipeline.add_argument("--ways", nargs="+", choices=WAYS, help="default: all that there are models for")
     pipeline.add_argument("--form", choices=FORMS, default=DEFAULT.form)
     pipeline.add_argument(
         "--n", type=positive, default=FEW, help="candidates of which one is chosen (default: %(default)s)"
@@ -86,14 +86,15 @@ def run_evaluate_pipeline(args: argparse.Namespace) -> int:
     from helpers.chinese_clip import ImageTextEncoder
     from helpers.evaluate import evaluate_pipeline
 
+    ways = args.ways or [way for way in WAYS if way != "caption" or pipeline.can_caption]
     judge = ImageTextEncoder.from_pretrained(args.judge or pipeline.config.judge, pipeline.config.device)
-    options = [PoemOptions(form=args.form, n=args.n, way=way) for way in args.ways]
+    options = [PoemOptions(form=args.form, n=args.n, way=way) for way in ways]
     figures = evaluate_pipeline(pipeline, judge, photos, options, args.seeds)
     print(json.dumps(figures, ensure_ascii=False) if args.json else pipeline_text(figures))  # before all that may fail
     if args.gallery:
         from helpers.evaluate import best_and_worst
 
-        best_and_worst(photos, figures["ways"][args.ways[0]]["poems"]).savefig(args.gallery, dpi=80)
+        best_and_worst(photos, figures["ways"][ways[0]]["poems"]).savefig(args.gallery, dpi=80)
     return 0
 
 

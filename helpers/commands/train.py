@@ -211,6 +211,8 @@ def run_train_clipcap(args: argparse.Namespace) -> int:
     from helpers.config import load_config, seed_everything
     from helpers.data import DRAWN
 
+    if args.decoder and args.dropout is not None:
+        raise ValueError("--dropout is of a new decoder: leave it out with --decoder")
     profile = load_config(args.profile)
     splits = load_splits(args.data or DRAWN, args)
     encoder, (train, val) = embed_sets(args, profile, splits.train, splits.val)

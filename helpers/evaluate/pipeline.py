@@ -70,6 +70,7 @@ def evaluate_pipeline(
     if seeds < 2:
         raise ValueError("diversity needs at least two seeds")
     image_embeds = pipeline.encoder.encode_images(photos.images)  # (N, D)
+    words = {wishes.way: pipeline.words_of(image_embeds, wishes.way)[0] for wishes in options}  # fails before all else
     keywords = pipeline.keywords(image_embeds, pipeline.config.keywords)
     relevance = Judge(judge, photos)
     figures: dict[str, object] = {
@@ -82,9 +83,9 @@ def evaluate_pipeline(
     }
     with tqdm(total=len(options) * seeds, desc="poems", unit="run") as bar:
         for wishes in options:
-            runs, (way_words, _) = [], pipeline.words_of(image_embeds, wishes.way)
+            runs = []
             for seed in range(seeds):
-                runs.append(pipeline.poems(image_embeds, way_words, replace(wishes, seed=seed)))
+                runs.append(pipeline.poems(image_embeds, words[wishes.way], replace(wishes, seed=seed)))
                 bar.update()
             figures["ways"][wishes.way] = way_figures(relevance, photos, runs)
     return figures

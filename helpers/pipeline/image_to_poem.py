@@ -60,7 +60,8 @@ class PicturePoem:
 
     @property
     def title(self) -> str:
-        return f"题{self.keywords[0].word}图"
+        word = next((scored.word for scored in self.keywords if scored.seen), self.keywords[0].word)
+        return f"题{word}图"
 
     @property
     def checks(self) -> dict:
@@ -162,16 +163,13 @@ class ImageToPoem:
 
     @property
     def can_caption(self) -> bool:
-        """Is the profile's captioner there? That of `full` the reader trains."""
-        return not Path(self.config.captioner).is_absolute() or Path(self.config.captioner).is_dir()
+        """Is the profile's captioner there, and whole? That of `full` the reader trains."""
+        return not Path(self.config.captioner).is_absolute() or (Path(self.config.captioner) / "config.json").is_file()
 
     @cached_property
     def captioner(self) -> Captioner:
         """Raises ValueError if the profile's captioner has not been trained yet."""
-        name = self.config.captioner
-        if not self.can_caption:
-            raise ValueError(f"there is no captioner at {name}: train one first (notebook 05)")
-        return Captioner.from_pretrained(name, self.encoder, self.config.offline)
+        return Captioner.from_pretrained(self.config.captioner, self.encoder, self.config.offline)
 
     @cached_property
     def choice(self) -> Choice:
@@ -199,7 +197,10 @@ class ImageToPoem:
         return self.captioner.caption_embeds(image_embeds)
 
     def caption_keywords(self, image_embeds: np.ndarray, captions: Sequence[str], k: int) -> list[list[ScoredWord]]:
-        """For each picture (N, D) k words that its caption leads to; how true they are, the picture itself says."""
+        """For each picture (N, D) k words that its caption leads to; how true they are, the picture itself says.
+
+        But for words that no picture can show: they are associations.
+        """
         rows = self._associated(self.caption_ranker, self.word_embeds(captions), k)
         scores = self.ranker.scores(image_embeds)
         chances = self.ranker.probabilities(image_embeds)

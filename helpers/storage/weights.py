@@ -126,7 +126,7 @@ def save_quantized_pretrained(model: PreTrainedModel, folder: str | Path) -> Non
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tied = model._tied_weights_keys or {}
+    tied = model.all_tied_weights_keys  # of this very model: a configuration may untie them
     state = quantize({name: tensor for name, tensor in model.state_dict().items() if name not in tied})
     pattern = INT8_WEIGHTS.replace(".safetensors", "{suffix}.safetensors")
     plan = split_torch_state_dict_into_shards(state, filename_pattern=pattern, max_shard_size=LARGEST_FILE)

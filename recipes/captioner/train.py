@@ -81,7 +81,7 @@ def main() -> None:
 
     encoder = ImageTextEncoder.from_pretrained(ASSETS / "image_text")
     train, val = (embed_captioned(encoder, load_captions(args.pictures, split)) for split in ("train", "val"))
-    train = CaptionedEmbeds(train.image_embeds, [[plain(text) for text in group] for group in train.captions])
+    train, val = (CaptionedEmbeds(x, [[plain(text) for text in group] for group in y]) for x, y in (train, val))
     config = CaptionTrainingConfig(args.epochs, captions_per_image=1, lr=args.lr)
     seed_everything(config.seed)
     more = as_pictures(encoder, train, sentences(args.data), args.texts, config.seed)
