@@ -16,12 +16,12 @@ from functools import partial
 
 import numpy as np
 import torch
+from safetensors.numpy import load_file
 
 from benchmarks.timing import interleaved, machine
 from helpers.captioning import BEAM, GREEDY, LONGEST, Captioner
 from helpers.config import ASSETS
 from helpers.pipeline import REFERENCE
-from helpers.storage import load_quantized
 
 TOP_P = 0.8  # as published; as the likeliest token is always left, what is written is the greedy caption
 
@@ -54,7 +54,7 @@ def main() -> None:
     args = parser.parse_args()
 
     captioner = Captioner.from_pretrained(args.model)
-    embeds = load_quantized(ASSETS / "image_text" / REFERENCE)["image_embeds"].numpy()[:128]
+    embeds = load_file(ASSETS / "image_text" / REFERENCE)["image_embeds"].astype(np.float32)[:128]
     ways = {
         "peer": (partial(peer, captioner), 16),
         "greedy_64": (partial(captioner.caption_embeds, decoding=GREEDY), 128),

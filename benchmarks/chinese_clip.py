@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.numpy import load_file
 
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS
@@ -22,7 +23,6 @@ from helpers.evaluate import LABELS, read_labelled_photos
 from helpers.keywords import calibrated_scores, standard_scores
 from helpers.metrics import recall_at_k, word_ranking
 from helpers.pipeline import REFERENCE
-from helpers.storage import load_quantized
 
 
 def photo_words(encoder: ImageTextEncoder, folder: Path, reference: np.ndarray) -> dict[str, object]:
@@ -55,7 +55,7 @@ def main() -> None:
     args = parser.parse_args()
 
     encoder = ImageTextEncoder.from_pretrained(args.model)
-    reference = load_quantized(args.model / REFERENCE)["image_embeds"].numpy()
+    reference = load_file(args.model / REFERENCE)["image_embeds"].astype(np.float32)
     figures = {
         "threads": torch.get_num_threads(),
         "words": photo_words(encoder, args.data / "photos", reference),

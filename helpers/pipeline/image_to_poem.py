@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from safetensors.numpy import load_file
 from transformers.utils import logging
 
 from helpers.captioning import GREEDY, Captioner
@@ -38,7 +39,7 @@ from helpers.pipeline.candidates import can_open, from_keywords, from_lines, gui
 from helpers.pipeline.choice import Choice
 from helpers.pipeline.plan import shipped_plan
 from helpers.poems import Poem, PoemReader, PoemWriter
-from helpers.storage import cached, digest, load_quantized
+from helpers.storage import cached, digest
 from helpers.verse import check_poem, reported
 
 LEFT_OUT = "the model left it out"
@@ -103,7 +104,7 @@ class ImageToPoem:
         """
         stored = Path(self.config.image_text_model) / REFERENCE
         if stored.is_file():
-            return load_quantized(stored)["image_embeds"].numpy()
+            return load_file(stored)["image_embeds"].astype(np.float32)
         return self.encoder.encode_images([load_image(p) for p in sorted((ASSETS / "photos").glob("*.jpg"))])
 
     @cached_property

@@ -14,12 +14,11 @@ import argparse
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from helpers.clip import CustomCLIP, CustomCLIPConfig, ImageTextProcessor, SquashImageProcessor, save_clip
 from helpers.pipeline import REFERENCE
-from helpers.storage import save_quantized
 from recipes.clip_features import BLUR, MEAN, SIZE, STD, load_image_tower, read_features
 from recipes.image_text.teacher import about_mean, offset
 from recipes.image_text.train_text_tower import MAX_TOKENS
@@ -48,8 +47,8 @@ def main() -> None:
     save_clip(model, processor, args.out, quantized=True)
 
     flickr, wallpapers = about_mean(features)
-    reference = torch.cat([wallpapers, flickr[: len(wallpapers)]])
-    save_quantized({"image_embeds": reference}, args.out / REFERENCE)
+    reference = torch.cat([wallpapers, flickr[: len(wallpapers)]]).half().contiguous()
+    save_file({"image_embeds": reference}, args.out / REFERENCE)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import torch
+import numpy as np
+from safetensors.numpy import save_file
 
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.clip import load_clip, save_clip
 from helpers.pipeline import REFERENCE
-from helpers.storage import save_quantized
 from recipes.photos import read_photos
 
 
@@ -26,7 +26,7 @@ def main() -> None:
 
     save_clip(*load_clip(args.model), args.out, quantized=True)
     embeds = ImageTextEncoder.from_pretrained(args.out).encode_images(read_photos(args.wallpapers))
-    save_quantized({"image_embeds": torch.from_numpy(embeds)}, args.out / REFERENCE)
+    save_file({"image_embeds": embeds.astype(np.float16)}, args.out / REFERENCE)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS
 from helpers.data import load_image
 from helpers.keywords import calibrated_scores
 from helpers.pipeline import REFERENCE
-from helpers.storage import load_quantized
 
 JUDGE = ASSETS / "judge"
 SENTENCES = {  # written by the photos' names, before the judge had seen any
@@ -45,7 +45,7 @@ def test_the_folder_is_small_enough_to_ship() -> None:
 
 def test_it_finds_the_photo_of_a_sentence(judge) -> None:
     photos = judge.encode_images([load_image(ASSETS / "photos" / f"{name}.jpg") for name in SENTENCES])
-    reference = load_quantized(JUDGE / REFERENCE)["image_embeds"].numpy()
+    reference = load_file(JUDGE / REFERENCE)["image_embeds"].astype(np.float32)
     scores = calibrated_scores(photos, judge.encode_texts(list(SENTENCES.values())), reference)  # (photos, sentences)
     assert (scores.argmax(0) == np.arange(8)).sum() >= 4  # chance: one; four or more by chance: one time in fifty
 
