@@ -287,7 +287,7 @@ def test_twenty_at_once_get_their_own_poems(url) -> None:
 
     def visit(number: int) -> tuple[str, list]:
         client = Client(url, verbose=False)
-        words, _ = client.predict(handle_file((LOTUS, LAKE)[number % 2]), api_name="/keywords")
+        words, *_ = client.predict(handle_file((LOTUS, LAKE)[number % 2]), api_name="/keywords")
         return words, client.predict(**WISHES, api_name="/poems")["choices"]
 
     with ThreadPoolExecutor(20) as pool:
