@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 from functools import partial
 
 import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from benchmarks.timing import interleaved, machine
+from benchmarks.timing import machine, speeds_beside_peer
 from helpers.captioning import BEAM, GREEDY, LONGEST, Captioner
 from helpers.config import ASSETS
 from helpers.pipeline import REFERENCE
@@ -63,10 +62,8 @@ def main() -> None:
     }
     for write, _ in ways.values():
         write(embeds[:2])
-    seconds = interleaved({name: partial(write, embeds[:count]) for name, (write, count) in ways.items()}, args.rounds)
-    rounds = [{name: count / each[name] for name, (_, count) in ways.items()} for each in seconds]
-    speeds = {name: statistics.median(each[name] for each in rounds) for name in ways}
-    ratios = {f"{name}_to_peer": statistics.median(each[name] / each["peer"] for each in rounds) for name in ways}
+    calls = {name: partial(write, embeds[:count]) for name, (write, count) in ways.items()}
+    speeds, ratios = speeds_beside_peer(calls, {name: count for name, (_, count) in ways.items()}, args.rounds)
     print(json.dumps({"captions_a_second": speeds, **ratios, **machine()}, indent=1))
 
 

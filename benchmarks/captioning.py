@@ -34,7 +34,7 @@ from helpers.captioning import (
 )
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, seed_everything
-from helpers.data import load_captions
+from helpers.data import flatten, load_captions
 from helpers.evaluate import caption_figures
 from helpers.keywords import unit
 from helpers.metrics import cider_d, paired_bootstrap
@@ -54,7 +54,7 @@ class Sets:
 
     def measure(self, captions: list[str]) -> tuple[dict[str, float], np.ndarray]:
         """Figures of a caption for each picture of val, and CIDEr-D picture by picture."""
-        known = [text for group in self.train.captions for text in group]
+        known, _ = flatten(self.train.captions)
         scores = cider_d(captions, self.val.captions)
         return caption_figures(captions, scores, self.seen, known, self.encoder), scores
 

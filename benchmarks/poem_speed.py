@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 
-from benchmarks.timing import interleaved
+from benchmarks.timing import speeds_beside_peer
 from helpers.config import ASSETS
 from helpers.options import PoemOptions
 from helpers.poems import MIN_P, Poem, PoemWriter, encode, read_split, source_text
@@ -64,10 +63,7 @@ def main() -> None:
     for write, batch, _ in ways.values():
         write(keyword_sets[:batch])  # tables and caches are made at the first call
     calls = {name: partial(write_all, write, keyword_sets[:sets], batch) for name, (write, batch, sets) in ways.items()}
-    seconds = interleaved(calls, args.rounds)
-    rounds = [{name: sets / each[name] for name, (_, _, sets) in ways.items()} for each in seconds]
-    speeds = {name: statistics.median(each[name] for each in rounds) for name in ways}
-    ratios = {f"{name}_to_peer": statistics.median(each[name] / each["peer"] for each in rounds) for name in ways}
+    speeds, ratios = speeds_beside_peer(calls, {name: sets for name, (_, _, sets) in ways.items()}, args.rounds)
     print(json.dumps({"poems_a_second": speeds, **ratios}, indent=1))
 
 

@@ -34,6 +34,19 @@ def interleaved(ways: Mapping[str, Callable[[], object]], rounds: int) -> list[d
     return [{name: timed(way)[0] for name, way in ways.items()} for _ in range(rounds)]
 
 
+def speeds_beside_peer(
+    calls: Mapping[str, Callable[[], object]], counts: Mapping[str, int], rounds: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Results a second of each way, whose call gives `counts` results, and ratios to the way "peer" of the same round.
+
+    Medians of the rounds, both.
+    """
+    found = [{name: counts[name] / seconds for name, seconds in each.items()} for each in interleaved(calls, rounds)]
+    speeds = {name: statistics.median(each[name] for each in found) for name in calls}
+    ratios = {f"{name}_to_peer": statistics.median(each[name] / each["peer"] for each in found) for name in calls}
+    return speeds, ratios
+
+
 def peak_mib() -> int:
     """The most memory that this process has held: the GPU's if there is one, else the machine's (Linux counts KiB)."""
     if torch.cuda.is_available():

@@ -17,7 +17,7 @@ from helpers.captioning.captioner import GREEDY, Captioner
 from helpers.captioning.clipcap import LONGEST, ClipCaptioner
 from helpers.captioning.neighbours import CaptionedEmbeds
 from helpers.clip import Pair, PairBatches, in_cached_blocks
-from helpers.data import CaptionData
+from helpers.data import CaptionData, flatten
 from helpers.metrics import bleu, cider_d
 from helpers.options import CaptionTrainingConfig
 from helpers.poems import pad
@@ -34,7 +34,7 @@ class CaptionPairs(Dataset):
     def __init__(self, data: CaptionedEmbeds, tokenizer: PreTrainedTokenizerBase) -> None:
         self.image_embeds = torch.as_tensor(data.image_embeds, dtype=torch.float32)
         self.pad_token_id = tokenizer.pad_token_id
-        flat = [caption for group in data.captions for caption in group]
+        flat, _ = flatten(data.captions)
         ids = tokenizer(flat, add_special_tokens=False, truncation=True, max_length=LONGEST - 1)["input_ids"]
         rows = iter([*row, tokenizer.eos_token_id] for row in ids)
         self.tokens = [[next(rows) for _ in group] for group in data.captions]
@@ -128,7 +128,7 @@ def run_settings(
     captioner: Captioner, train: CaptionedEmbeds, config: CaptionTrainingConfig, processes: int
 ) -> dict[str, object]:
     """All that the weights at the end depend on."""
-    texts = [text for group in train.captions for text in group]
+    texts, _ = flatten(train.captions)
     return {
         "pictures": hashlib.sha256(np.ascontiguousarray(train.image_embeds)).hexdigest(),
         "captions": digest(texts),

@@ -139,10 +139,11 @@ class VersePrefixTask(Task):
         pairs = [Pair(picture, line, 0) for picture in range(len(self.val)) for line in range(LINES)]
         own, other = [], []
         for start in range(0, len(pairs), self.config.batch_size):
-            batch = self.val.__getitems__(pairs[start : start + self.config.batch_size])
+            part = pairs[start : start + self.config.batch_size]
+            batch = self.val.__getitems__(part)
             batch = {name: tensor.to(self.model.prefix.device) for name, tensor in batch.items()}
             own.append(self.model(**batch).loss.item())
-            others = [(pair.picture + 1) % len(self.val) for pair in pairs[start : start + self.config.batch_size]]
+            others = [(pair.picture + 1) % len(self.val) for pair in part]
             batch["image_embeds"] = self.val.image_embeds[others].to(self.model.prefix.device)
             other.append(self.model(**batch).loss.item())
         return {"loss, own picture": float(np.mean(own)), "another's": float(np.mean(other))}

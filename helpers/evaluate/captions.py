@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from helpers.captioning import GREEDY, STRATEGIES, CaptionedEmbeds, consensus_captions, nearest_captions
+from helpers.data import flatten
 from helpers.metrics import bleu, cider_d, originality, paired_bootstrap, recall_at_k
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def evaluate_captions(
         "greedy": captioner.caption_embeds(val.image_embeds, GREEDY),
         "beam": captioner.caption_embeds(val.image_embeds, STRATEGIES["beam, 5"]),
     }
-    known = [text for group in train.captions for text in group]
+    known, _ = flatten(train.captions)
     scores = {name: cider_d(texts, val.captions) for name, texts in written.items()}
     report = {name: caption_figures(texts, scores[name], val, known, encoder) for name, texts in written.items()}
     if all(len(group) > 1 for group in val.captions):

@@ -70,8 +70,10 @@ def evaluate_pipeline(
     if seeds < 2:
         raise ValueError("diversity needs at least two seeds")
     image_embeds = pipeline.encoder.encode_images(photos.images)  # (N, D)
-    words = {wishes.way: pipeline.words_of(image_embeds, wishes.way)[0] for wishes in options}  # fails before all else
     keywords = pipeline.keywords(image_embeds, pipeline.config.keywords)
+    words = {wishes.way: keywords for wishes in options}
+    if "caption" in words:  # before all poems: there may be no captioner
+        words["caption"], _ = pipeline.words_of(image_embeds, "caption")
     relevance = Judge(judge, photos)
     figures: dict[str, object] = {
         "photos": len(keywords),

@@ -204,7 +204,7 @@ class ImageToPoem:
         """
         rows = self._associated(self.caption_ranker, self.word_embeds(captions), k)
         scores = self.ranker.scores(image_embeds)
-        chances = self.ranker.probabilities(image_embeds)
+        chances = self.ranker.calibration.probabilities(scores, self.ranker.log_prior)
         index = self.ranker.index
         return [
             [self.ranker.scored(index[w.word], *own) if w.word in index else w for w in row]

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from helpers.captioning import LINES, PicturesWithVerse, embed_captioned, train_verse_prefix
-from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import load_config, seed_everything
 from helpers.data import load_captions
 from helpers.keywords import standard_scores
@@ -53,7 +52,7 @@ def main() -> None:
     args = parser.parse_args()
 
     pipeline = ImageToPoem(load_config("mini"))
-    encoder: ImageTextEncoder = pipeline.encoder
+    encoder = pipeline.encoder
     corpus = [poem.lines for poem in read_split(args.poems, "train")]
     poems = random.Random(0).sample(corpus, min(args.sample, len(corpus)))
     poem_embeds = encoder.encode_texts(["，".join(lines) for lines in poems], cache=True)  # (P, D)
