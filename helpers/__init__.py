@@ -12,6 +12,8 @@ Each has a face, its `__init__.py`, which names its files; only faces are import
     keywords: the words, and the lines of verse, that a picture shows.
     verse: the rules of the quatrain, judged in finished poems and enforced while a line is written.
     poems: a T5 that writes the next line (notebook 03).
+    captioning: what a picture shows, in a sentence (notebook 05; without pairs: 06).
+    coca: a model that finds and that tells (notebook 06).
     cards: a photograph with its poem, written by brush.
     pipeline: the whole way, for one picture or a million (notebook 04).
     evaluate: models measured by judges that had no part in the choice.

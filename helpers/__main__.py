@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from helpers import pipeline  # its names come when they are first used: --help needs no torch
 from helpers.commands import (
     add_caption_commands,
+    add_captioner_trainings,
     add_data_commands,
     add_evaluate_commands,
     add_line_commands,
@@ -54,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_picture_commands(commands)
     add_line_commands(commands)
     add_caption_commands(commands)
-    add_training_commands(commands)
+    add_captioner_trainings(add_training_commands(commands))
     add_evaluate_commands(commands)
     add_data_commands(commands)
     return parser

@@ -129,3 +129,17 @@ class CaptionTrainingConfig(LoopConfig):
     weight_decay: float = 0.05
     lr: float = 1e-3
     freeze_decoder: bool = False  # only the mapping learns
+    noise: float = 0.0  # variance, on the embeddings while it learns; see `helpers.captioning.capdec`
+
+
+@dataclass(frozen=True)
+class CoCaTrainingConfig(LoopConfig):
+    """For a CoCa."""
+
+    epochs: int = 5
+    captions_per_image: int = 5
+    weight_decay: float = 0.05
+    lr: float = 1e-3
+    caption_weight: float = 2.0  # as in the paper, twice the weight of the contrast
+    contrastive_weight: float = 1.0
+    noise: float = 0.0  # variance, on the embeddings while it learns

@@ -8,6 +8,7 @@ Read in this order:
     captioner: the model at work on pictures, in batches.
     neighbours: captions taken over from alike pictures, which a captioner must beat.
     training: on stored embeddings, with the loop of all systems.
+    capdec: from sentences instead of pictures (notebook 06).
     verse_prefix: the same mapping in front of the poem model.
 """
 
@@ -16,11 +17,19 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "prefix": ["MAPPINGS", "Centred", "MLPMapping", "TransformerMapping"],
+        "prefix": ["MAPPINGS", "Centred", "MLPMapping", "TransformerMapping", "plain_products"],
         "clipcap": ["LONGEST", "ClipCaptioner", "ClipCaptionerConfig"],
-        "captioner": ["BEAM", "GREEDY", "STRATEGIES", "Captioner", "new_captioner", "with_decoder"],
+        "captioner": ["BEAM", "GREEDY", "STRATEGIES", "Captioner", "Decoding", "new_captioner", "with_decoder"],
         "neighbours": ["CaptionedEmbeds", "consensus_captions", "most_central", "nearest_captions"],
         "verse_prefix": ["LINES", "PicturesWithVerse", "VersePrefix", "VersePrefixConfig", "train_verse_prefix"],
-        "training": ["CaptionPairs", "CaptionTask", "embed_captioned", "save_captioner", "train_captioner"],
+        "capdec": ["NOISE", "SHIFTED_NOISE", "Blurred", "embed_sentences", "move_to_pictures"],
+        "training": [
+            "CaptionPairs",
+            "CaptionTask",
+            "embed_captioned",
+            "run_settings",
+            "save_captioner",
+            "train_captioner",
+        ],
     },
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, PreTrainedModel, PreTrainedTokenizerBase
 
 from helpers.captioning.clipcap import LONGEST, ClipCaptioner, ClipCaptionerConfig
 from helpers.captioning.neighbours import CaptionedEmbeds
@@ -46,13 +46,17 @@ class Captioner:
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, encoder: ImageTextEncoder | None = None, local_files_only: bool = False
+        cls,
+        name: str | Path,
+        encoder: ImageTextEncoder | None = None,
+        local_files_only: bool = False,
+        model_class: type[PreTrainedModel] = ClipCaptioner,
     ) -> Captioner:
         """Load a folder; it goes where the encoder is. ValueError for an encoder of another width or damaged files."""
         if Path(name).is_absolute() and not (Path(name) / "config.json").is_file():
             raise ValueError(f"there is no captioner at {name}: python -m helpers train clipcap --out {name} makes one")
         options = {"local_files_only": local_files_only}
-        model = load_strictly(ClipCaptioner.from_pretrained, ClipCaptionerConfig, name, **options)
+        model = load_strictly(model_class.from_pretrained, model_class.config_class, name, **options)
         if encoder and encoder.dim != model.config.image_dim:
             raise ValueError(f"{name}: reads embeddings of {model.config.image_dim} numbers, not of {encoder.dim}")
         return cls(

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 from transformers.modeling_outputs import CausalLMOutput
 
+from helpers.captioning.capdec import Blurred
 from helpers.captioning.captioner import GREEDY, Captioner
 from helpers.captioning.clipcap import LONGEST, ClipCaptioner
 from helpers.captioning.neighbours import CaptionedEmbeds
@@ -59,12 +60,13 @@ class CaptionTask(Task):
         self, captioner: Captioner, train: CaptionedEmbeds, val: CaptionedEmbeds, config: CaptionTrainingConfig,
         rank: int = 0, world: int = 1,
     ) -> None:  # fmt: skip
-        self.captioner, self.model, self.val, self.config = captioner, captioner.model, val, config
+        self.captioner, self.val, self.config = captioner, val, config
+        self.model = Blurred(captioner.model, config.noise)
         self.data = CaptionPairs(train, captioner.tokenizer)
         counts = [len(group) for group in train.captions]
         self.batches = PairBatches(counts, config.batch_size, config.captions_per_image, config.seed, rank, world)
         if config.freeze_decoder:
-            self.model.decoder.requires_grad_(False)
+            captioner.model.decoder.requires_grad_(False)
 
     def parameter_groups(self) -> list[dict]:
         learning = [p for p in self.model.parameters() if p.requires_grad]

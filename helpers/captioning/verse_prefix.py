@@ -2,8 +2,8 @@
 
 The poem model's decoder looks at what its encoder made of the keywords and the lines so far. Here a mapping puts k
 vectors in front of these, made of the picture, and there are no keywords. Nobody has written quatrains for
-photographs, so the pairs come from retrieval: each picture with the classical quatrains that the image-text model finds
-nearest. What it learns is to write in the manner of what would have been found.
+photographs. So the pairs come from retrieval, each picture with the classical quatrains that the image-text model finds
+nearest; or there are none, and each quatrain's own vector stands in the picture's place (CapDec, see `capdec`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
+from helpers.captioning.capdec import Blurred
 from helpers.captioning.prefix import Centred, MLPMapping
 from helpers.clip import Pair, PairBatches
 from helpers.options import CaptionTrainingConfig
@@ -68,11 +69,11 @@ class PicturesWithVerse(NamedTuple):
 
 
 class PrefixedWriter(nn.Module):
-    """A prefix that learns, and a poem model that does not."""
+    """A prefix that learns, behind noise of this variance, and a poem model that does not."""
 
-    def __init__(self, prefix: VersePrefix, writer: PoemWriter) -> None:
+    def __init__(self, prefix: VersePrefix, writer: PoemWriter, noise: float) -> None:
         super().__init__()
-        self.prefix = prefix
+        self.prefix = Blurred(prefix, noise)
         self.t5 = writer.model.requires_grad_(False)
 
     def forward(self, image_embeds: Tensor, input_ids: Tensor, attention_mask: Tensor, labels: Tensor):
@@ -141,10 +142,10 @@ class VersePrefixTask(Task):
         for start in range(0, len(pairs), self.config.batch_size):
             part = pairs[start : start + self.config.batch_size]
             batch = self.val.__getitems__(part)
-            batch = {name: tensor.to(self.model.prefix.device) for name, tensor in batch.items()}
+            batch = {name: tensor.to(self.model.t5.device) for name, tensor in batch.items()}
             own.append(self.model(**batch).loss.item())
             others = [(pair.picture + 1) % len(self.val) for pair in part]
-            batch["image_embeds"] = self.val.image_embeds[others].to(self.model.prefix.device)
+            batch["image_embeds"] = self.val.image_embeds[others].to(self.model.t5.device)
             other.append(self.model(**batch).loss.item())
         return {"loss, own picture": float(np.mean(own)), "another's": float(np.mean(other))}
 
@@ -166,7 +167,7 @@ def train_verse_prefix(
         **vars(config),
     }
     open_run(accelerator, folder, settings, resume)
-    model = PrefixedWriter(prefix, writer).to(accelerator.device)
+    model = PrefixedWriter(prefix, writer, config.noise).to(accelerator.device)
     task = VersePrefixTask(model, writer.tokenizer, train, val, config)
     progress = fit_and_save(accelerator, task, config, folder, lambda: prefix.save_pretrained(folder))
     return prefix.eval(), progress

@@ -18,7 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "shared": ["complain", "picture_names"],
         "poem": ["add_picture_commands"],
         "lines": ["add_line_commands"],
-        "captions": ["add_caption_commands"],
+        "captions": ["add_caption_commands", "add_captioner_trainings"],
         "train": ["add_training_commands"],
         "evaluate": ["add_evaluate_commands"],
         "data": ["add_data_commands"],

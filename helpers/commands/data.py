@@ -1,4 +1,4 @@
-"""The commands that make a training set of a list of pairs: python -m helpers download-images | filter-pairs."""
+"""The commands that make a training set: python -m helpers download-images | filter-pairs | write-csv."""
 
 from __future__ import annotations
 
@@ -39,6 +39,15 @@ def add_data_commands(commands: argparse._SubParsersAction) -> None:
         "--model", help="for --drop-lowest; not the one to be evaluated afterwards (default: the embedded one)"
     )
     clean.set_defaults(run=run_filter_pairs)
+
+    titles = commands.add_parser("write-csv", help="a set of captions as the csv that open_clip trains on")
+    titles.add_argument("data", metavar="DATA", help="drawn, a parquet file, a folder, or a hub id")
+    titles.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="the pictures go to FILE/")
+    titles.add_argument("--split", choices=("train", "val", "test"), default="train")
+    titles.add_argument("--split-list", metavar="FILE", help="csv or Karpathy's json: which picture is in which split")
+    titles.add_argument("--language", choices=("en", "zh", "both"), default="zh")
+    titles.add_argument("--first", type=positive, metavar="N", help="the first N pictures only")
+    titles.set_defaults(run=run_write_csv)
 
 
 def seconds(text: str) -> float:
@@ -90,4 +99,14 @@ def run_filter_pairs(args: argparse.Namespace) -> int:
     print(f"{kept:,} of {kept + counts.total():,} pairs kept: {args.out}", file=sys.stderr)
     for reason, number in counts.most_common():
         print(f"{number:9,}  {reason}", file=sys.stderr)
+    return 0
+
+
+def run_write_csv(args: argparse.Namespace) -> int:
+    from helpers.data import load_captions, write_open_clip_csv
+
+    data = load_captions(args.data, args.split, args.split_list)
+    data = data.first(args.first) if args.first else data
+    rows = write_open_clip_csv(data, args.language, args.out)
+    print(f"{args.out}: {rows:,} captions of {len(data):,} pictures", file=sys.stderr)
     return 0

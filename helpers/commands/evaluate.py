@@ -6,8 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
+from helpers.commands.captions import embed_sets
 from helpers.commands.shared import positive
-from helpers.commands.train import add_data_arguments, embed_sets
+from helpers.commands.train import add_data_arguments
 from helpers.options import DEFAULT, FEW, FORMS, WAYS, PoemOptions
 
 
@@ -40,7 +41,7 @@ def add_evaluate_commands(commands: argparse._SubParsersAction) -> None:
     pipeline.set_defaults(run=run_evaluate_pipeline)
 
     captions = evaluate.add_parser("captions", help="a captioner, beside captions copied from alike pictures")
-    captions.add_argument("--model", type=Path, metavar="DIR", help="of train clipcap (default: ours)")
+    captions.add_argument("--model", type=Path, metavar="DIR", help="of train clipcap, capdec or coca (default: ours)")
     captions.add_argument("--encoder", metavar="NAME", help="whose embeddings it reads (default: ours)")
     captions.add_argument("--split", choices=("val", "test"), default="val")
     captions.add_argument("--profile", choices=("mini", "full"), default="mini")
@@ -125,7 +126,7 @@ def recall_row(name: str, recall: dict[int, float]) -> str:
 
 
 def run_evaluate_captions(args: argparse.Namespace) -> int:
-    from helpers.captioning import Captioner
+    from helpers.coca import load_captioner
     from helpers.config import load_config
     from helpers.data import load_captions
     from helpers.evaluate import evaluate_captions
@@ -133,7 +134,7 @@ def run_evaluate_captions(args: argparse.Namespace) -> int:
     profile = load_config(args.profile)
     data = [load_captions(args.data or "drawn", split, args.split_list) for split in ("train", args.split)]
     encoder, (train, val) = embed_sets(args, profile, *data)
-    captioner = Captioner.from_pretrained(args.model or profile.captioner, encoder, profile.offline)
+    captioner = load_captioner(str(args.model or profile.captioner), encoder, profile.offline)
     report = evaluate_captions(captioner, train, val, encoder)
     print(json.dumps(report) if args.json else captions_text(report))
     return 0

@@ -1,4 +1,4 @@
-"""The commands that train: python -m helpers train clip | train lit | train poem | train clipcap.
+"""The commands that train: python -m helpers train clip | train lit | train poem; captioners are in `captions`.
 
 On several processes: torchrun --nproc_per_node 2 -m helpers train clip ...
 """
@@ -13,19 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers.commands.shared import from_options, positive
-from helpers.options import CaptionTrainingConfig, LoopConfig, PoemTrainingConfig, TrainingConfig
+from helpers.options import LoopConfig, PoemTrainingConfig, TrainingConfig
 
 if TYPE_CHECKING:
-    from helpers.captioning import CaptionedEmbeds
-    from helpers.chinese_clip import ImageTextEncoder
-    from helpers.config import Config
-    from helpers.data import CaptionData, Splits
+    from helpers.data import Splits
     from helpers.training import Progress
 
 FILE_HELP = "@FILE: options from a file, # begins a comment; of an option that is given twice the later one counts."
 
 
-def add_training_commands(commands: argparse._SubParsersAction) -> None:
+def add_training_commands(commands: argparse._SubParsersAction) -> argparse._SubParsersAction:
+    """Returns what takes further models."""
     train = commands.add_parser("train", help="train a model").add_subparsers(required=True, metavar="MODEL")
     clip = add_training_command(train, "clip", "a CLIP from ResNet34 and DistilBERT (notebook 01)")
     clip.add_argument("--frozen", action="store_true", help="train the projection heads alone, on stored features")
@@ -43,7 +41,7 @@ def add_training_commands(commands: argparse._SubParsersAction) -> None:
     lit.set_defaults(run=run_train_lit, language="zh")
 
     add_poem_command(train)
-    add_clipcap_command(train)
+    return train
 
 
 def add_training_command(train: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
@@ -88,7 +86,7 @@ def add_run_command(
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", help="drawn, a parquet file, a folder, or a hub id like lmms-lab/flickr30k")
+    parser.add_argument("--data", help="drawn, a parquet or csv file, a folder, or a hub id like lmms-lab/flickr30k")
     parser.add_argument("--split-list", metavar="FILE", help="csv or Karpathy's json: which picture is in which split")
     parser.add_argument("--language", choices=("en", "zh", "both"), default="en")
 
@@ -135,7 +133,7 @@ def load_splits(data: str, args: argparse.Namespace) -> Splits:
     """The training and the validation split; ValueError if they would be the same pictures or lack captions."""
     from helpers.data import Splits, load_captions
 
-    if Path(data).is_file() and not args.split_list:
+    if Path(data).is_file() and Path(data).suffix == ".parquet" and not args.split_list:
         raise ValueError(f"{data}: one file cannot both train and validate; give --split-list, or a folder of splits")
     train, val = (load_captions(data, split, args.split_list) for split in ("train", "val"))
     for split in (train, val):
@@ -189,50 +187,3 @@ def run_train_poem(args: argparse.Namespace) -> int:
     if losses:
         print(f"{args.out}: loss {min(losses):.3f} on {len(valid)} other poems", file=sys.stderr)
     return 0
-
-
-def add_clipcap_command(train: argparse._SubParsersAction) -> None:
-    default = CaptionTrainingConfig
-    clipcap = add_run_command(train, "clipcap", "a captioner: a mapping and a GPT-2 (notebook 05)", default)
-    clipcap.add_argument("--encoder", metavar="NAME", help="whose embeddings it reads: a model of ours, a Chinese CLIP")
-    clipcap.add_argument("--decoder", metavar="NAME", help="a GPT-2, hub id or folder (default: a new, small one)")
-    clipcap.add_argument("--mapping", choices=("mlp", "transformer"), default="mlp", help="from picture to prefix")
-    clipcap.add_argument("--prefix-length", type=positive, default=10, help="vectors that a picture becomes")
-    clipcap.add_argument("--constants", type=positive, default=10, help="the picture's vectors in the transformer")
-    clipcap.add_argument("--dropout", type=float, help="of a new decoder (default: 0.2)")
-    clipcap.add_argument("--freeze-decoder", action="store_true", help="only the mapping learns")
-    clipcap.add_argument("--lr", type=float, default=default.lr)
-    clipcap.add_argument("--warmup", type=float, default=default.warmup, metavar="SHARE", help="of all steps")
-    clipcap.set_defaults(run=run_train_clipcap, language="zh")
-
-
-def run_train_clipcap(args: argparse.Namespace) -> int:
-    from helpers.captioning import Captioner, new_captioner, train_captioner, with_decoder
-    from helpers.config import load_config, seed_everything
-    from helpers.data import DRAWN
-
-    if args.decoder and args.dropout is not None:
-        raise ValueError("--dropout is of a new decoder: leave it out with --decoder")
-    profile = load_config(args.profile)
-    splits = load_splits(args.data or DRAWN, args)
-    encoder, (train, val) = embed_sets(args, profile, splits.train, splits.val)
-    seed_everything(args.seed)  # the new mapping and perhaps the new decoder
-    settings = {key: getattr(args, key) for key in ("mapping", "prefix_length", "constants")}
-    if args.decoder:
-        model = with_decoder(args.decoder, train, **settings)
-    else:
-        model = new_captioner(train, **given_options(args, "dropout"), **settings)
-    config = from_options(CaptionTrainingConfig, args)
-    return report(args, train_captioner(Captioner(*model), train, val, config, args.out, resume=args.resume))
-
-
-def embed_sets(
-    args: argparse.Namespace, profile: Config, *sets: CaptionData
-) -> tuple[ImageTextEncoder, list[CaptionedEmbeds]]:
-    """The encoder that was asked for, and each set of pictures and captions as it sees them."""
-    from helpers.captioning import embed_captioned
-    from helpers.chinese_clip import ImageTextEncoder
-
-    name = args.encoder or profile.image_text_model
-    encoder = ImageTextEncoder.from_pretrained(name, local_files_only=profile.offline)
-    return encoder, [embed_captioned(encoder, data, args.language) for data in sets]

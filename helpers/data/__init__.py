@@ -7,6 +7,7 @@ Read in this order:
     photos: one photograph, upright and RGB, or one clear error.
     captions: sets of pictures with their captions.
     caption_files: the text files that come with such sets, and lists of splits.
+    open_clip_csv: a set written as the csv that open_clip trains on.
     decoded: the pictures of a set, decoded once and kept.
     web_pairs: lists of pairs with the addresses of their pictures.
     fetch: one file from the web, with bounds on time and size.
@@ -31,7 +32,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "load_captions",
             "read_parquet",
         ],
-        "caption_files": ["in_split", "read_caption_file", "read_split_list"],
+        "caption_files": ["in_split", "read_caption_file", "read_open_clip_csv", "read_split_list"],
+        "open_clip_csv": ["write_open_clip_csv"],
         "decoded": ["PixelArray", "squashed"],
         "web_pairs": ["PairFile", "WebPair", "write_rows"],
         "fetch": ["Limits", "fetch_file"],

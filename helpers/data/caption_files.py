@@ -9,6 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
+
+TITLE_COLUMNS = ("filepath", "title")  # of the csv that open_clip trains on
 
 
 def read_caption_file(folder: Path) -> dict[str, list[str]]:
@@ -47,6 +50,36 @@ def _csv_rows(path: Path) -> Iterable[tuple[str, str]]:
     for row in rows:
         if len(row) == len(columns) > 1:  # the well-known csv of Flickr30k has one row with a column missing
             yield row[name], row[caption]
+
+
+class Titles(NamedTuple):
+    """Pictures by their paths, and all captions of each."""
+
+    paths: list[Path]  # (N,)
+    captions: list[list[str]]  # (N,)
+
+
+def read_open_clip_csv(path: Path) -> Titles:
+    """The pictures of a csv as open_clip trains on, each with all its captions.
+
+    Paths that are not absolute begin where the csv lies. Raises ValueError for another csv, one without rows, or a
+    picture that is not there.
+    """
+    captions: defaultdict[Path, list[str]] = defaultdict(list)
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        try:
+            if missing := set(TITLE_COLUMNS) - set(rows.fieldnames or ()):
+                raise ValueError(f"{path}: no column {', '.join(sorted(missing))}, with tabs between the columns")
+            for row in rows:
+                captions[path.parent / (row["filepath"] or "")].append((row["title"] or "").strip())
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise ValueError(f"{path}: no csv in UTF-8 ({error})") from error
+    if not captions:
+        raise ValueError(f"{path}: not one row")
+    if lost := [picture for picture in captions if not picture.is_file()]:
+        raise ValueError(f"{path}: {len(lost)} of its {len(captions)} pictures are not there, {lost[0]} for one")
+    return Titles(list(captions), [[text for text in group if text] for group in captions.values()])
 
 
 def read_split_list(path: str | Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ A set is split by picture, never by caption row: else one photo, described in ot
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.characters import is_chinese
-from helpers.data.caption_files import in_split, read_caption_file, read_split_list
+from helpers.data.caption_files import in_split, read_caption_file, read_open_clip_csv, read_split_list
 from helpers.data.photos import load_image
 from helpers.drawn import captions_en, captions_zh, paint, sample_scenes
 from helpers.storage import digest, is_hub_id
@@ -102,10 +102,11 @@ def load_captions(source: str | Path, split: str, split_list: str | Path | None 
     Args:
         source: "drawn"; a parquet file (without a list taken whole, whatever the split); a folder with train.parquet,
             val.parquet and test.parquet; a folder with pictures and captions.csv or a file of the form of
-            Flickr30k's results_20130124.token; or the hub id of a set like lmms-lab/flickr30k.
+            Flickr30k's results_20130124.token; a csv as open_clip trains on, with tabs and the columns filepath and
+            title; or the hub id of a set like lmms-lab/flickr30k.
         split: "train", "val" or "test".
-        split_list: a file of pictures and their splits; see `read_split_list`. Without it, a folder is
-            split by a hash of the file names, and the hub's Flickr30k by Karpathy's list, which is downloaded.
+        split_list: a file of pictures and their splits; see `read_split_list`. Without it, a folder or
+            a csv is split by a hash of the file names, and the hub's Flickr30k by Karpathy's list, which is downloaded.
 
     Raises:
         ValueError: there is no such set or split, or no picture in it.
@@ -115,6 +116,8 @@ def load_captions(source: str | Path, split: str, split_list: str | Path | None 
     path = Path(source).expanduser()
     if str(source) == DRAWN:
         return drawn_landscapes(split)
+    if path.suffix in (".csv", ".tsv") and path.is_file():
+        return read_titles(path, split, split_list)
     if path.is_file():
         return read_parquet(path, split, split_list)
     if (path / f"{split}.parquet").is_file():
@@ -197,16 +200,30 @@ def read_folder(folder: Path, split: str, split_list: str | Path | None = None) 
     captions = read_caption_file(folder)
     place = folder / "images" if (folder / "images").is_dir() else folder
     names = sorted(name for name in captions if (place / name).is_file())
-    names = [names[i] for i in in_split(names, split, read_split_list(split_list) if split_list else None)]
-    if not names:
-        raise ValueError(f"{folder}: no picture of the split {split!r} that the captions name")
-    stamps = digest(_stamp(place / name) for name in names)
+    return from_files(folder, {place / name: captions[name] for name in names}, split, split_list)
+
+
+def read_titles(path: Path, split: str, split_list: str | Path | None = None) -> CaptionData:
+    """A csv as open_clip trains on, with pictures from anywhere."""
+    titles = read_open_clip_csv(path)
+    return from_files(path, dict(zip(titles.paths, titles.captions, strict=True)), split, split_list)
+
+
+def from_files(
+    source: Path, captions: Mapping[Path, Sequence[str]], split: str, split_list: str | Path | None
+) -> CaptionData:
+    """Pictures in files and the captions of each, in either language; ValueError if the split has none of them."""
+    paths = list(captions)
+    chosen = in_split([path.name for path in paths], split, read_split_list(split_list) if split_list else None)
+    paths = [paths[i] for i in chosen]
+    if not paths:
+        raise ValueError(f"{source}: no picture of the split {split!r} that the captions name")
     return CaptionData(
-        pictures=LazyPictures(len(names), lambda i: load_image(place / names[i])),
-        captions=[[text for text in captions[name] if not is_chinese(text)] for name in names],
-        captions_zh=[[text for text in captions[name] if is_chinese(text)] for name in names],
-        names=names,
-        source=f"{folder.resolve()} {stamps}",
+        pictures=LazyPictures(len(paths), lambda i: load_image(paths[i])),
+        captions=[[text for text in captions[path] if not is_chinese(text)] for path in paths],
+        captions_zh=[[text for text in captions[path] if is_chinese(text)] for path in paths],
+        names=[path.name for path in paths],
+        source=f"{source.resolve()} {digest(map(_stamp, paths))}",
     )
 
 

@@ -97,15 +97,8 @@ class ImageToPoem:
 
     @cached_property
     def reference_embeds(self) -> np.ndarray:
-        """Pictures of all kinds (R, D): what a word scores on these says nothing about the picture at hand.
-
-        Our own model brings the embeddings of its training wallpapers and of as many Flickr photos; for any other
-        model the sample photos have to do.
-        """
-        stored = Path(self.config.image_text_model) / REFERENCE
-        if stored.is_file():
-            return load_file(stored)["image_embeds"].astype(np.float32)
-        return self.encoder.encode_images([load_image(p) for p in sorted((ASSETS / "photos").glob("*.jpg"))])
+        """Pictures of all kinds (R, D): what a word scores on these says nothing about the picture at hand."""
+        return reference_pictures(self.encoder, self.config.image_text_model)
 
     @cached_property
     def table(self) -> KeywordTable | None:
@@ -277,6 +270,18 @@ class ImageToPoem:
         unknown = self.writer.unknown_characters("".join(keywords))
         if unknown:
             raise ValueError(f"the poem model does not know the character {'、'.join(sorted(unknown))}")
+
+
+def reference_pictures(encoder: ImageTextEncoder, name: str | Path) -> np.ndarray:
+    """Pictures of all kinds as the model of this name, which is `encoder`, sees them: (R, D).
+
+    Our own model brings the embeddings of its training wallpapers and of as many Flickr photos; for any other model
+    the sample photos have to do.
+    """
+    stored = Path(name) / REFERENCE
+    if stored.is_file():
+        return load_file(stored)["image_embeds"].astype(np.float32)
+    return encoder.encode_images([load_image(path) for path in sorted((ASSETS / "photos").glob("*.jpg"))])
 
 
 @cache

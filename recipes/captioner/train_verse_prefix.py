@@ -3,7 +3,9 @@
     python -m recipes.captioner.train_verse_prefix --data runs/captioner_data --poems runs/poems --out runs/verse_prefix
 
 Nearest by the shipped image-text model's standard score (a quatrain that is near to every picture counts less), of
-`--sample` quatrains of the training split. `--export DIR` writes the prefix there in eight bits.
+`--sample` quatrains of the training split. Without `--data` there are no pictures: each quatrain's own vector stands in
+the picture's place, with `--noise`, and in the end it is moved to the reference pictures (CapDec). `--export DIR`
+writes the prefix there in eight bits.
 """
 
 from __future__ import annotations
@@ -14,7 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.captioning import LINES, PicturesWithVerse, embed_captioned, train_verse_prefix
+from helpers.captioning import (
+    LINES,
+    SHIFTED_NOISE,
+    PicturesWithVerse,
+    embed_captioned,
+    move_to_pictures,
+    train_verse_prefix,
+)
 from helpers.config import load_config, seed_everything
 from helpers.data import load_captions
 from helpers.keywords import standard_scores
@@ -24,6 +33,7 @@ from helpers.poems import PoemWriter, read_split
 from helpers.storage import save_quantized_pretrained
 
 BLOCK = 512  # pictures scored at a time
+HELD_OUT = 500  # quatrains
 
 
 def with_verse(
@@ -39,13 +49,14 @@ def with_verse(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="of recipes.judge.data --sentences: the pictures")
+    parser.add_argument("--data", help="of recipes.judge.data --sentences: the pictures, if there are to be any")
     parser.add_argument("--poems", type=Path, required=True, help="of recipes.poem_t5.prepare_poems")
     parser.add_argument("--sample", type=int, default=20_000, help="quatrains to choose from")
     parser.add_argument("--each", type=int, default=4, help="quatrains a picture")
     parser.add_argument("--prefix-length", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--noise", type=float, default=0.0, help=f"variance; without pictures {SHIFTED_NOISE} is good")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--export", type=Path)
@@ -56,17 +67,28 @@ def main() -> None:
     corpus = [poem.lines for poem in read_split(args.poems, "train")]
     poems = random.Random(0).sample(corpus, min(args.sample, len(corpus)))
     poem_embeds = encoder.encode_texts(["，".join(lines) for lines in poems], cache=True)  # (P, D)
-    sets = [embed_captioned(encoder, load_captions(args.data, split)) for split in ("train", "val")]
-    train, val = (
-        with_verse(each.image_embeds, poems, poem_embeds, pipeline.reference_embeds, args.each) for each in sets
-    )
+    if args.data:
+        sets = [embed_captioned(encoder, load_captions(args.data, split)) for split in ("train", "val")]
+        train, val = (
+            with_verse(each.image_embeds, poems, poem_embeds, pipeline.reference_embeds, args.each) for each in sets
+        )
+    else:
+        own = PicturesWithVerse(poem_embeds, [[lines] for lines in poems])
+        train, val = (
+            PicturesWithVerse(*(part[cut] for part in own)) for cut in (slice(HELD_OUT, None), slice(HELD_OUT))
+        )
     seed_everything(0)
-    config = CaptionTrainingConfig(args.epochs, captions_per_image=LINES * args.each, lr=args.lr)
+    config = CaptionTrainingConfig(
+        args.epochs, captions_per_image=LINES * len(train.poems[0]), lr=args.lr, noise=args.noise
+    )
     writer = PoemWriter.from_pretrained(pipeline.config.poem_model)
     prefix, progress = train_verse_prefix(
         writer, train, val, config, args.out, prefix_length=args.prefix_length, resume=args.resume
     )
     print(progress.epochs[-1:])
+    if not args.data:
+        move_to_pictures(prefix.centred, pipeline.reference_embeds)
+        prefix.save_pretrained(args.out)
     if args.export:
         save_quantized_pretrained(prefix, args.export)
 

@@ -1,4 +1,4 @@
-"""python -m helpers train clipcap | evaluate captions | caption: one after the other, a kill in the middle."""
+"""python -m helpers train clipcap | capdec | coca | evaluate captions | caption: in turn, a kill in the middle."""
 
 import json
 import signal
@@ -19,14 +19,18 @@ def arguments(squares_folder, clip_folder) -> list[str]:
     return [str(each) for each in [*data, "--encoder", clip_folder]]
 
 
+SETTINGS = ["--epochs", "2", "--batch-size", "4", "--captions-per-image", "2", "--save-every", "3"]
+
+
 @pytest.fixture(scope="module")
 def training(arguments) -> list[str]:
-    settings = ["--epochs", "2", "--batch-size", "4", "--captions-per-image", "2", "--save-every", "3"]
-    return ["train", "clipcap", *arguments, *settings]
+    return ["train", "clipcap", *arguments, *SETTINGS]
 
 
-def test_a_killed_run_ends_with_the_same_weights(training, tmp_path) -> None:
+@pytest.mark.parametrize("model", [["clipcap"], ["capdec", "--captions-per-image", "1", "--shift"], ["coca"]])
+def test_a_killed_run_ends_with_the_same_weights(arguments, model, tmp_path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
+    training = ["train", model[0], *arguments, *SETTINGS, *model[1:]]
     assert main([*training, "--out", str(whole)]) == 0
     assert start("-c", KILLED, "step", *training, "--out", killed).returncode == -signal.SIGKILL
     assert [path.name for path in (killed / "checkpoints").iterdir()] == ["step_0000003"]
@@ -81,3 +85,45 @@ def test_captions_of_pictures(training, clip_folder, squares_folder, tmp_path, c
     assert err.startswith("error: ") and "no.jpg" in err
     assert main([*command[:3], *command[4:]], load=lambda profile: Stub()) == 0
     assert capsys.readouterr().out.splitlines()[0].startswith(f"{pictures[0]}  ")
+
+
+def test_sentences_from_a_file_and_from_a_set(arguments, squares_folder, tmp_path, capsys) -> None:
+    """The move goes into the folder: the captioner needs nothing else afterwards."""
+    (tmp_path / "few.txt").write_text("a red square\n\na green square\na blue square\na red square\n")
+    command = ["train", "capdec", *arguments, "--epochs", "1", "--batch-size", "2"]
+    sources = {"file": ["--texts", str(tmp_path / "few.txt")], "set": ["--texts", str(squares_folder)], "own": []}
+    for name, source in sources.items():
+        assert main([*command, *source, "--out", str(tmp_path / name)]) == 0
+    runs = {name: json.loads((tmp_path / name / "run.json").read_text()) for name in sources}
+    assert runs["set"]["captions"] == runs["own"]["captions"] != runs["file"]["captions"]
+    assert runs["file"]["noise"] == 0.016
+    assert main([*command, *sources["file"], "--shift", "--out", str(tmp_path / "moved")]) == 0
+    assert json.loads((tmp_path / "moved" / "run.json").read_text())["noise"] == 0.004
+    means = [load_file(tmp_path / name / "model.safetensors")["centred.mean"] for name in ("file", "moved")]
+    assert not torch.allclose(*means)
+    capsys.readouterr()
+    (tmp_path / "few.txt").write_text(" \n")
+    assert main([*command, *sources["file"], "--out", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.strip() == f"error: {tmp_path / 'few.txt'}: no sentence in it"
+
+
+def test_a_coca_from_a_csv(arguments, squares_folder, tmp_path, capsys) -> None:
+    """write-csv, train coca --csv, evaluate captions, caption: each reads what the one before wrote."""
+    splits = ["--split-list", str(squares_folder / "splits.csv")]
+    for split in ("train", "val"):
+        command = ["write-csv", str(squares_folder), "--split", split, *splits, "--language", "en"]
+        assert main([*command, "--out", str(tmp_path / f"{split}.csv")]) == 0
+    rows = [(tmp_path / f"{split}.csv").read_text().splitlines() for split in ("train", "val")]
+    (tmp_path / "all.csv").write_text("\n".join([*rows[0], *rows[1][1:]]) + "\n")
+    lines = [f"{i:06d}.jpg,train" for i in range(len({row.split("\t")[0] for row in rows[0][1:]}))]
+    (tmp_path / "splits.csv").write_text("filename,split\n" + "\n".join([*lines, "000001.jpg,val"]) + "\n")
+    encoder = arguments[-2:]
+    data = ["--csv", str(tmp_path / "train.csv"), "--split-list", str(tmp_path / "splits.csv"), "--language", "en"]
+    assert (
+        main(["train", "coca", *data, *encoder, "--epochs", "1", "--batch-size", "2", "--out", str(tmp_path / "run")])
+        == 0
+    )
+    assert "i2t R@1" in capsys.readouterr().err
+    model = ["--model", str(tmp_path / "run")]
+    assert main(["evaluate", "captions", *model, *arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["beam"]["length"] > 0

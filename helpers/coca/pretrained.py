@@ -1,0 +1,61 @@
+"""open_clip's large CoCas, with the weights that their authors publish, as captioners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from helpers.captioning import BEAM, Decoding
+from helpers.coca.beams import open_clip
+from helpers.coca.model import as_open_clip, mend
+from helpers.config import autocast, pick_device
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+COCO = "mscoco_finetuned_laion2b_s13b_b90k"  # of coca_ViT-B-32 and coca_ViT-L-14: those that caption
+BATCH = 16  # pictures at a time: each is encoded, and looked at, once a beam
+
+
+class OpenClipCaptioner:
+    """A CoCa of open_clip: pictures in, an English sentence each out."""
+
+    def __init__(
+        self, model: open_clip.CoCa, preprocess: Callable[[Image.Image], torch.Tensor],
+        tokenizer: open_clip.SimpleTokenizer,
+    ) -> None:  # fmt: skip
+        self.model, self.preprocess, self.tokenizer = model.eval(), preprocess, tokenizer
+
+    @classmethod
+    def from_pretrained(cls, name: str, weights: str | None = COCO, device: str = "auto") -> OpenClipCaptioner:
+        """A model by its name in open_clip, say coca_ViT-L-14; `weights`: None for random ones.
+
+        Weights come from the hub: 1 GB for coca_ViT-B-32, 2.6 GB for coca_ViT-L-14. Raises ValueError for a name that
+        is no CoCa's.
+        """
+        if name not in open_clip.list_models() or "coca" not in name.lower():
+            raise ValueError(f"{name}: neither a folder with a captioner nor a CoCa of open_clip, say coca_ViT-L-14")
+        device = pick_device(device)
+        model, _, preprocess = open_clip.create_model_and_transforms(name, pretrained=weights, device=device)
+        return cls(mend(model, pretrained=weights is not None), preprocess, open_clip.get_tokenizer(name))
+
+    @torch.inference_mode()
+    def caption(self, images: Sequence[Image.Image], decoding: Decoding = BEAM) -> list[str]:
+        """A caption for each of N pictures of any size."""
+        device = self.model.logit_scale.device
+        texts = []
+        for start in range(0, len(images), BATCH):
+            pixels = torch.stack([self.preprocess(image) for image in images[start : start + BATCH]]).to(device)
+            # On a CPU in bfloat16 all weights would be rounded anew at each step: twenty times as slow.
+            with autocast(device.type, torch.float32 if device.type == "cpu" else None):
+                rows = self.model.generate(pixels, **as_open_clip(decoding))  # (B, T)
+            texts += [self._text(ids) for ids in rows.tolist()]
+        return texts
+
+    def _text(self, ids: list[int]) -> str:
+        """What stands before the end token."""
+        start, end = self.tokenizer.sot_token_id, self.tokenizer.eot_token_id
+        ids = ids[: ids.index(end)] if end in ids else ids
+        return self.tokenizer.decode([i for i in ids if i not in (start, 0)]).strip()
