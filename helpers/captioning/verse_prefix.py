@@ -3,7 +3,7 @@
 The poem model's decoder looks at what its encoder made of the keywords and the lines so far. Here a mapping puts k
 vectors in front of these, made of the picture, and there are no keywords. Nobody has written quatrains for
 photographs. So the pairs come from retrieval, each picture with the classical quatrains that the image-text model finds
-nearest; or there are none, and each quatrain's own vector stands in the picture's place (CapDec, see `capdec`).
+nearest; or there are none, and each couplet's own vector stands in the picture's place (CapDec, see `capdec`).
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class PicturesWithVerse(NamedTuple):
     """Pictures, and for each the quatrains that go with it."""
 
     image_embeds: np.ndarray  # (N, D)
-    poems: Sequence[Sequence[Sequence[str]]]  # (N,) of some quatrains, four lines each
+    poems: Sequence[Sequence[Sequence[str]]]  # (N,) of some quatrains each, or of their first lines
+    told: int = LINES  # lines that it learns to write, the last ones of each; those before are given
 
 
 class PrefixedWriter(nn.Module):
@@ -100,10 +101,10 @@ class VerseLines(Dataset):
             (source_text([], poem[:i], len(poem[i])), target_text(poem[i]))
             for poems in data.poems
             for poem in poems
-            for i in range(LINES)
+            for i in range(len(poem) - data.told, len(poem))
         )
         rows = iter(tokenize(tokenizer, pairs))
-        self.lines = [[next(rows) for _ in range(LINES * len(poems))] for poems in data.poems]
+        self.lines = [[next(rows) for _ in range(data.told * len(poems))] for poems in data.poems]
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -124,7 +125,7 @@ class VersePrefixTask(Task):
     ) -> None:  # fmt: skip
         self.model, self.config = model, config
         self.data, self.val = VerseLines(train, tokenizer), VerseLines(val, tokenizer)
-        counts = [LINES * len(poems) for poems in train.poems]
+        counts = [train.told * len(poems) for poems in train.poems]
         self.batches = PairBatches(counts, config.batch_size, config.captions_per_image, config.seed)
 
     def parameter_groups(self) -> list[dict]:
@@ -137,7 +138,7 @@ class VersePrefixTask(Task):
     def validate(self) -> Figures:
         """The loss on other pictures, with their own vectors and with those of the next one."""
         self.model.eval()
-        pairs = [Pair(picture, line, 0) for picture in range(len(self.val)) for line in range(LINES)]
+        pairs = [Pair(picture, line, 0) for picture, lines in enumerate(self.val.lines) for line in range(len(lines))]
         own, other = [], []
         for start in range(0, len(pairs), self.config.batch_size):
             part = pairs[start : start + self.config.batch_size]

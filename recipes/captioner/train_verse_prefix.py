@@ -3,7 +3,7 @@
     python -m recipes.captioner.train_verse_prefix --data runs/captioner_data --poems runs/poems --out runs/verse_prefix
 
 Nearest by the shipped image-text model's standard score (a quatrain that is near to every picture counts less), of
-`--sample` quatrains of the training split. Without `--data` there are no pictures: each quatrain's own vector stands in
+`--sample` quatrains of the training split. Without `--data` there are no pictures: each couplet's own vector stands in
 the picture's place, with `--noise`, and in the end it is moved to the reference pictures (CapDec). `--export DIR`
 writes the prefix there in eight bits.
 """
@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from helpers.captioning import (
-    LINES,
     SHIFTED_NOISE,
     PicturesWithVerse,
     embed_captioned,
     move_to_pictures,
     train_verse_prefix,
 )
+from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import load_config, seed_everything
 from helpers.data import load_captions
 from helpers.keywords import standard_scores
@@ -33,7 +33,7 @@ from helpers.poems import PoemWriter, read_split
 from helpers.storage import save_quantized_pretrained
 
 BLOCK = 512  # pictures scored at a time
-HELD_OUT = 500  # quatrains
+HELD_OUT = 1000  # couplets
 
 
 def with_verse(
@@ -45,6 +45,13 @@ def with_verse(
         scores = standard_scores(image_embeds[start : start + BLOCK], poem_embeds, reference)  # (B, P)
         found += np.argpartition(-scores, each, axis=1)[:, :each].tolist()
     return PicturesWithVerse(image_embeds, [[poems[i] for i in row] for row in found])
+
+
+def by_couplet(encoder: ImageTextEncoder, poems: list[tuple[str, ...]]) -> PicturesWithVerse:
+    """Each couplet as its own picture; to the second of a quatrain the first is given."""
+    begun = [lines[:end] for lines in poems for end in (2, 4)]
+    embeds = encoder.encode_texts(["，".join(lines[-2:]) for lines in begun], cache=True)  # (2P, D)
+    return PicturesWithVerse(embeds, [[lines] for lines in begun], told=2)
 
 
 def main() -> None:
@@ -66,20 +73,19 @@ def main() -> None:
     encoder = pipeline.encoder
     corpus = [poem.lines for poem in read_split(args.poems, "train")]
     poems = random.Random(0).sample(corpus, min(args.sample, len(corpus)))
-    poem_embeds = encoder.encode_texts(["，".join(lines) for lines in poems], cache=True)  # (P, D)
     if args.data:
+        poem_embeds = encoder.encode_texts(["，".join(lines) for lines in poems], cache=True)  # (P, D)
         sets = [embed_captioned(encoder, load_captions(args.data, split)) for split in ("train", "val")]
         train, val = (
             with_verse(each.image_embeds, poems, poem_embeds, pipeline.reference_embeds, args.each) for each in sets
         )
     else:
-        own = PicturesWithVerse(poem_embeds, [[lines] for lines in poems])
-        train, val = (
-            PicturesWithVerse(*(part[cut] for part in own)) for cut in (slice(HELD_OUT, None), slice(HELD_OUT))
-        )
+        own = by_couplet(encoder, poems)
+        cuts = slice(HELD_OUT, None), slice(HELD_OUT)
+        train, val = (PicturesWithVerse(own.image_embeds[cut], own.poems[cut], own.told) for cut in cuts)
     seed_everything(0)
     config = CaptionTrainingConfig(
-        args.epochs, captions_per_image=LINES * len(train.poems[0]), lr=args.lr, noise=args.noise
+        args.epochs, captions_per_image=train.told * len(train.poems[0]), lr=args.lr, noise=args.noise
     )
     writer = PoemWriter.from_pretrained(pipeline.config.poem_model)
     prefix, progress = train_verse_prefix(
