@@ -49,6 +49,9 @@ bench: $(READY)  ## the figures of benchmarks/README.md (needs DATA)
 	$(BIN)/python -m benchmarks.captioning --data $(DATA) --runs $(RUNS)/captioning
 	$(BIN)/python -m benchmarks.captioning --data $(DATA) --runs $(RUNS)/captioning --features resnet34 --mappings mlp --decoders tuned
 	$(BIN)/python -m benchmarks.caption_speed
+	$(BIN)/python -m benchmarks.capdec --data $(DATA) --runs $(RUNS)/capdec
+	$(BIN)/python -m benchmarks.coca --data $(DATA) --runs $(RUNS)/coca
+	$(BIN)/python -m benchmarks.captioners --data $(DATA) --runs $(RUNS)
 	$(BIN)/python -m helpers evaluate captions --data $(DATA)/flickr8k
 
 assets: $(READY)  ## train the embedded models again (needs DATA, see recipes/README.md)

@@ -3,20 +3,18 @@
     python -m benchmarks.capdec --data data --runs runs/capdec
 
 Of each level: pictures as they are; moved by the means' distance; and a sentence about the picture in the picture's
-place, which no captioner can have. The mean picture is that of the
-reference pictures of the shipped encoder. One JSON object a row on stdout, as soon as it is known.
+place, which no captioner can have. The mean picture is that of the reference pictures of the shipped encoder. One JSON
+object a row on stdout, as soon as it is known.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
 
-from benchmarks.timing import timed
+from benchmarks.captioning import seconds_of, show
 from helpers.captioning import (
     BEAM,
     GREEDY,
@@ -34,14 +32,9 @@ from helpers.data import flatten, load_captions
 from helpers.evaluate import caption_figures
 from helpers.metrics import cider_d
 from helpers.options import CaptionTrainingConfig
-from helpers.pipeline import REFERENCE
+from helpers.pipeline import reference_pictures
 
 LEVELS = (0.0, 0.001, 0.004, 0.016, 0.03)  # variance
-SECONDS = "seconds.json"
-
-
-def show(**found: object) -> None:
-    print(json.dumps(found), flush=True)
 
 
 def gap(image_embeds: np.ndarray, text_embeds: np.ndarray, seed: int = 0) -> dict[str, float]:
@@ -63,12 +56,10 @@ def trained(
     texts: CaptionedEmbeds, val: CaptionedEmbeds, config: CaptionTrainingConfig, folder: Path
 ) -> tuple[Captioner, float]:
     """A captioner and the seconds that it took, from `folder` if it is there."""
-    if not (folder / SECONDS).is_file():
-        seed_everything(config.seed)
-        captioner = Captioner(*new_captioner(texts))
-        seconds, _ = timed(lambda: train_captioner(captioner, texts, val, config, folder, resume=True))
-        (folder / SECONDS).write_text(json.dumps(seconds))
-    return Captioner.from_pretrained(folder), json.loads((folder / SECONDS).read_text())
+    seed_everything(config.seed)
+    captioner = Captioner(*new_captioner(texts))
+    seconds = seconds_of(folder, lambda: train_captioner(captioner, texts, val, config, folder, resume=True))
+    return Captioner.from_pretrained(folder), seconds
 
 
 def main() -> None:
@@ -81,7 +72,7 @@ def main() -> None:
     args = parser.parse_args()
 
     encoder = ImageTextEncoder.from_pretrained(ASSETS / "image_text")
-    reference = load_file(ASSETS / "image_text" / REFERENCE)["image_embeds"].astype(np.float32)  # (R, D)
+    reference = reference_pictures(encoder, ASSETS / "image_text")  # (R, D)
     known, _ = flatten(load_captions(args.data / "flickr8k", "train").in_language("zh"))
     texts = embed_sentences(encoder, known)
     val = embed_captioned(encoder, load_captions(args.data / "flickr8k", "val"))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,19 +74,24 @@ def noise_for(train: CaptionedEmbeds, seed: int) -> CaptionedEmbeds:
     return CaptionedEmbeds(noise, train.captions)
 
 
+def seconds_of(folder: Path, train: Callable[[], object]) -> float:
+    """What the run in `folder` took; it is trained if it is not there."""
+    if not (folder / SECONDS).is_file():
+        seconds, _ = timed(train)
+        (folder / SECONDS).write_text(json.dumps(seconds))
+    return json.loads((folder / SECONDS).read_text())
+
+
 def trained(
     sets: Sets, mapping: str, config: CaptionTrainingConfig, folder: Path, decoder: Captioner | None = None
 ) -> tuple[Captioner, float]:
     """A captioner and its seconds, from `folder` if it is there; its decoder begins as that of `decoder`."""
-    if (folder / SECONDS).is_file():
-        return Captioner.from_pretrained(folder), json.loads((folder / SECONDS).read_text())
     seed_everything(config.seed)
     captioner = Captioner(*new_captioner(sets.train, mapping=mapping))
     if decoder:
         captioner.model.decoder.load_state_dict(decoder.model.decoder.state_dict())
-    seconds, _ = timed(lambda: train_captioner(captioner, sets.train, sets.val, config, folder, resume=True))
-    (folder / SECONDS).write_text(json.dumps(seconds))
-    return captioner, seconds
+    seconds = seconds_of(folder, lambda: train_captioner(captioner, sets.train, sets.val, config, folder, resume=True))
+    return Captioner.from_pretrained(folder), seconds
 
 
 def row(captioner: Captioner, seconds: float, sets: Sets, consensus: np.ndarray) -> dict[str, object]:

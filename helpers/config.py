@@ -24,6 +24,7 @@ class Config:
     poem_model: str
     poem_reader: str  # the second reader, which says how well the lines of a poem go together
     captioner: str  # says in a sentence what a picture shows, from the embeddings of `image_text_model`
+    verse_prefix: str  # lets the poem model see the picture, from the embeddings of `image_text_model`
     judge: str  # the image-text model that scores poems it did not choose
     captions: str  # the set that notebook 01 trains its CLIP on; then its backbones
     image_backbone: str
@@ -46,6 +47,7 @@ PROFILES = {
         poem_model=str(ASSETS / "poem_t5"),
         poem_reader=str(ASSETS / "poem_reader"),
         captioner=str(ASSETS / "captioner"),
+        verse_prefix=str(ASSETS / "verse_prefix"),
         judge=str(ASSETS / "judge"),
         captions="drawn",
         image_backbone=str(ASSETS / "backbones"),
@@ -63,6 +65,7 @@ PROFILES = {
         poem_model=str(MODELS / "mengzi-t5-poem"),
         poem_reader=str(ASSETS / "poem_reader"),
         captioner=str(MODELS / "clipcap"),
+        verse_prefix=str(MODELS / "verse_prefix"),
         judge="OFA-Sys/chinese-clip-vit-large-patch14",
         captions="lmms-lab/flickr30k",
         image_backbone="imagenet",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 FORMS = {"5x4": 5, "7x4": 7}  # characters a line x lines -> characters a line
-WAYS = ("keywords", "lines", "guided", "caption")  # from picture to text, see `helpers.pipeline`
+WAYS = ("keywords", "lines", "guided", "caption", "picture")  # from picture to text, see `helpers.pipeline`
 LAYOUT_NAMES = ("auto", "album", "inscription", "scroll", "fan")  # 册页, 题画诗, 挂轴, 团扇
 THEME_NAMES = ("auto", "light", "dark")  # of the paper; in an inscription, of the ground under the ink
 
@@ -133,13 +133,8 @@ class CaptionTrainingConfig(LoopConfig):
 
 
 @dataclass(frozen=True)
-class CoCaTrainingConfig(LoopConfig):
-    """For a CoCa."""
+class CoCaTrainingConfig(CaptionTrainingConfig):
+    """For a CoCa, all of which learns."""
 
-    epochs: int = 5
-    captions_per_image: int = 5
-    weight_decay: float = 0.05
-    lr: float = 1e-3
     caption_weight: float = 2.0  # as in the paper, twice the weight of the contrast
     contrastive_weight: float = 1.0
-    noise: float = 0.0  # variance, on the embeddings while it learns

@@ -45,7 +45,8 @@ PHOTOS = ASSETS / "photos"
 MODELS = {"concurrency_id": "models", "concurrency_limit": 1}  # one at a time: a CPU has few cores
 CHINESE = {
     "5x4": "五绝", "7x4": "七绝", "keywords": "按关键词", "lines": "续古人句", "guided": "看图逐句",
-    "caption": "按图说", "auto": "自动", "album": "册页", "inscription": "题画", "scroll": "挂轴", "fan": "团扇",
+    "caption": "按图说", "picture": "看图写",
+    "auto": "自动", "album": "册页", "inscription": "题画", "scroll": "挂轴", "fan": "团扇",
     "light": "浅", "dark": "深",
 }  # fmt: skip
 TITLE = """

@@ -35,7 +35,7 @@ class Blurred(nn.Module):
 
     def forward(self, image_embeds: Tensor, **others: Tensor) -> object:
         """Embeddings (B, D) and what the model takes besides -> what it returns."""
-        if self.training:
+        if self.training and self.variance:  # without noise, no number is drawn for it
             image_embeds = image_embeds + self.variance**0.5 * torch.randn_like(image_embeds)
         return self.model(image_embeds, **others)
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch.utils.data import Dataset
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_outputs import CausalLMOutput
 
 from helpers.captioning.capdec import Blurred
 from helpers.captioning.captioner import GREEDY, Captioner
-from helpers.captioning.clipcap import LONGEST, ClipCaptioner
+from helpers.captioning.clipcap import LONGEST
 from helpers.captioning.neighbours import CaptionedEmbeds
 from helpers.clip import Pair, PairBatches, in_cached_blocks
 from helpers.data import CaptionData, flatten
@@ -62,11 +62,15 @@ class CaptionTask(Task):
     ) -> None:  # fmt: skip
         self.captioner, self.val, self.config = captioner, val, config
         self.model = Blurred(captioner.model, config.noise)
-        self.data = CaptionPairs(train, captioner.tokenizer)
+        self.data = self.pairs(train)
         counts = [len(group) for group in train.captions]
         self.batches = PairBatches(counts, config.batch_size, config.captions_per_image, config.seed, rank, world)
         if config.freeze_decoder:
             captioner.model.decoder.requires_grad_(False)
+
+    def pairs(self, train: CaptionedEmbeds) -> Dataset:
+        """What a batch is made of."""
+        return CaptionPairs(train, self.captioner.tokenizer)
 
     def parameter_groups(self) -> list[dict]:
         learning = [p for p in self.model.parameters() if p.requires_grad]
@@ -100,6 +104,7 @@ def train_captioner(
     *,
     resume: bool = False,
     device: str = "auto",
+    task_class: type[CaptionTask] = CaptionTask,
 ) -> Progress:
     """Begin or, with `resume`, go on with a run in `folder`, where the trained captioner ends up too.
 
@@ -108,7 +113,7 @@ def train_captioner(
     accelerator = make_accelerator(device)
     open_run(accelerator, folder, run_settings(captioner, train, config, accelerator.num_processes), resume)
     captioner.model.to(accelerator.device)
-    task = CaptionTask(captioner, train, val, config, accelerator.process_index, accelerator.num_processes)
+    task = task_class(captioner, train, val, config, accelerator.process_index, accelerator.num_processes)
     return fit_and_save(
         accelerator, task, config, folder,
         lambda: save_captioner(captioner.model.to("cpu").eval(), captioner.tokenizer, folder),
@@ -116,7 +121,7 @@ def train_captioner(
 
 
 def save_captioner(
-    model: ClipCaptioner, tokenizer: PreTrainedTokenizerBase, folder: Path, quantized: bool = False
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, quantized: bool = False
 ) -> None:
     """Write a folder that `Captioner.from_pretrained` reads, in eight bits if `quantized`."""
     if quantized:

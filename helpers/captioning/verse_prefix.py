@@ -62,7 +62,7 @@ AutoConfig.register(VersePrefixConfig.model_type, VersePrefixConfig)
 
 
 class PicturesWithVerse(NamedTuple):
-    """Pictures, and for each the quatrains that go with it."""
+    """Pictures, or texts in their place, and for each the verse that goes with it."""
 
     image_embeds: np.ndarray  # (N, D)
     poems: Sequence[Sequence[Sequence[str]]]  # (N,) of some quatrains each, or of their first lines
@@ -77,7 +77,9 @@ class PrefixedWriter(nn.Module):
         self.prefix = Blurred(prefix, noise)
         self.t5 = writer.model.requires_grad_(False)
 
-    def forward(self, image_embeds: Tensor, input_ids: Tensor, attention_mask: Tensor, labels: Tensor):
+    def forward(
+        self, image_embeds: Tensor, input_ids: Tensor, attention_mask: Tensor, labels: Tensor
+    ) -> Seq2SeqLMOutput:
         """(B, D), (B, S), (B, S), (B, T) -> the mean loss of the next lines' tokens."""
         with torch.no_grad():
             states = self.t5.encoder(input_ids, attention_mask=attention_mask).last_hidden_state  # (B, S, W)
@@ -117,7 +119,7 @@ class VerseLines(Dataset):
 
 
 class VersePrefixTask(Task):
-    """The next line of a quatrain that was found for the picture, from the picture and the lines so far."""
+    """The next line of verse that goes with a picture, from the picture and the lines so far."""
 
     def __init__(
         self, model: PrefixedWriter, tokenizer: PreTrainedTokenizerBase, train: PicturesWithVerse,

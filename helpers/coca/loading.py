@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers.captioning import Captioner
@@ -25,6 +26,8 @@ def load_captioner(
         from helpers.coca.model import FeatureCoCa  # takes seconds to import
 
         return Captioner.from_pretrained(name, encoder, local_files_only, FeatureCoCa)
+    if kind is None and Path(name).is_dir():
+        raise ValueError(f"{name}: no captioner in it (a training that was killed goes on with --resume)")
     if kind is None and name.startswith("coca"):
         if local_files_only:
             raise ValueError(f"{name}: its weights are on the hub, and the profile is offline: take --profile full")

@@ -108,15 +108,20 @@ class FeatureCoCa(PreTrainedModel):
 
 
 def as_open_clip(decoding: Mapping[str, object]) -> dict[str, object]:
-    """Options of transformers' `generate` as those of open_clip's: greedy, beams in one group, top-p or top-k."""
-    if decoding.get("num_beams", 1) > 1:
-        return {"generation_type": "beam_search", "num_beams": decoding["num_beams"], "num_beam_groups": 1}
+    """Options of transformers' `generate` as those of open_clip's: beams in one group, of which one is greedy, top-p or
+    top-k. Raises ValueError for what open_clip cannot do."""
+    known = {"do_sample", "num_beams", "top_k", "top_p", "temperature", "eos_token_id", "pad_token_id"}
+    if unknown := set(decoding) - known:
+        raise ValueError(f"open_clip's generate has no option {', '.join(sorted(unknown))}")
+    beams, top_k, top_p = decoding.get("num_beams", 1), decoding.get("top_k", 50), decoding.get("top_p", 1.0)
     if not decoding.get("do_sample"):
-        return {"generation_type": "top_k", "top_k": 1}
+        return {"generation_type": "beam_search", "num_beams": beams, "num_beam_groups": 1}
+    if beams > 1 or (top_k and top_p < 1):
+        raise ValueError("open_clip samples without beams, and by top-k or by top-p: for the latter set top_k to 0")
     way = {"temperature": decoding.get("temperature", 1.0)}
-    if decoding.get("top_p", 1.0) < 1:
-        return {**way, "generation_type": "top_p", "top_p": decoding["top_p"]}
-    return {**way, "generation_type": "top_k", "top_k": decoding.get("top_k", 50)}
+    if top_k:
+        return {**way, "generation_type": "top_k", "top_k": top_k}
+    return {**way, "generation_type": "top_p", "top_p": top_p}
 
 
 def mend(coca: open_clip.CoCa, pretrained: bool = False) -> open_clip.CoCa:

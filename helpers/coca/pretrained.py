@@ -35,7 +35,7 @@ class OpenClipCaptioner:
         Weights come from the hub: 1 GB for coca_ViT-B-32, 2.6 GB for coca_ViT-L-14. Raises ValueError for a name that
         is no CoCa's.
         """
-        if name not in open_clip.list_models() or "coca" not in name.lower():
+        if (name, COCO) not in open_clip.list_pretrained():
             raise ValueError(f"{name}: neither a folder with a captioner nor a CoCa of open_clip, say coca_ViT-L-14")
         device = pick_device(device)
         model, _, preprocess = open_clip.create_model_and_transforms(name, pretrained=weights, device=device)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import torch
+from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from helpers.captioning import Blurred, CaptionedEmbeds, Captioner, CaptionPairs, run_settings, save_captioner
-from helpers.clip import Pair, PairBatches
+from helpers.captioning import LONGEST, CaptionedEmbeds, Captioner, CaptionTask, train_captioner
+from helpers.clip import Pair
 from helpers.coca.beams import open_clip
 from helpers.coca.model import FeatureCoCa, FeatureCoCaConfig
 from helpers.data import flatten
-from helpers.metrics import cider_d, recall_of_scores
+from helpers.metrics import recall_of_scores
 from helpers.options import CoCaTrainingConfig
 from helpers.poems import character_tokenizer
-from helpers.training import Figures, Progress, Task, fit_and_save, make_accelerator, open_run, parameter_groups
+from helpers.training import Figures
 
 BEGIN = "<s>"
 BATCH = 256  # texts encoded at a time
@@ -26,9 +28,11 @@ BATCH = 256  # texts encoded at a time
 def new_coca(train: CaptionedEmbeds, **settings: object) -> tuple[FeatureCoCa, PreTrainedTokenizerBase]:
     """An untrained CoCa for these pictures, over the characters of their captions.
 
-    `settings`: further arguments of `FeatureCoCaConfig`.
+    `settings`: further arguments of `FeatureCoCaConfig`; its context holds the longest of the captions.
     """
-    characters = sorted({char for group in train.captions for text in group for char in text})
+    texts, _ = flatten(train.captions)
+    settings = {"context_length": min(max(map(len, texts)) + 2, LONGEST), **settings}
+    characters = sorted({char for text in texts for char in text})
     tokenizer = character_tokenizer([BEGIN, *characters])
     tokenizer.add_special_tokens({"bos_token": BEGIN})
     config = FeatureCoCaConfig(
@@ -50,13 +54,16 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], length: int
     return ids
 
 
-class CoCaPairs(CaptionPairs):
+class CoCaPairs(Dataset):
     """Examples: the embedding of a picture, and one of its captions with its begin, as long as the context."""
 
     def __init__(self, data: CaptionedEmbeds, tokenizer: PreTrainedTokenizerBase, length: int) -> None:
-        super().__init__(data, tokenizer)
-        ids = iter(encode(tokenizer, flatten(data.captions)[0], length))
-        self.tokens = [[next(ids) for _ in group] for group in data.captions]
+        self.image_embeds = torch.as_tensor(data.image_embeds, dtype=torch.float32)
+        rows = iter(encode(tokenizer, flatten(data.captions)[0], length))
+        self.tokens = [[next(rows) for _ in group] for group in data.captions]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
 
     def __getitems__(self, pairs: list[Pair]) -> dict[str, torch.Tensor]:
         """image_embeds (B, D), input_ids (B, T)."""
@@ -66,34 +73,35 @@ class CoCaPairs(CaptionPairs):
         }
 
 
-class CoCaTask(Task):
+class CoCaTask(CaptionTask):
     """To find the caption among those of the batch, and to write it."""
 
     def __init__(
         self, captioner: Captioner, train: CaptionedEmbeds, val: CaptionedEmbeds, config: CoCaTrainingConfig,
         rank: int = 0, world: int = 1,
     ) -> None:  # fmt: skip
-        self.captioner, self.val, self.config = captioner, val, config
-        self.model = Blurred(captioner.model, config.noise)
-        self.data = CoCaPairs(train, captioner.tokenizer, captioner.model.config.context_length)
-        counts = [len(group) for group in train.captions]
-        self.batches = PairBatches(counts, config.batch_size, config.captions_per_image, config.seed, rank, world)
+        """ValueError for more than one process: each would find its captions among its own alone."""
+        if world > 1:
+            raise ValueError("a CoCa is trained by one process: start it without torchrun")
+        super().__init__(captioner, train, val, config)
         pad = captioner.tokenizer.pad_token_id
         self.both = open_clip.CoCaLoss(config.caption_weight, config.contrastive_weight, pad_id=pad)
 
-    def parameter_groups(self) -> list[dict]:
-        return parameter_groups([(self.model.parameters(), self.config.lr)], self.config.weight_decay)
+    def pairs(self, train: CaptionedEmbeds) -> CoCaPairs:
+        return CoCaPairs(train, self.captioner.tokenizer, self.captioner.model.config.context_length)
 
     def loss(self, outputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """lambda_con * InfoNCE + lambda_cap * cross-entropy (section 3.2, equation 4)."""
         return sum(self.both(**outputs))
 
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """Keep the temperature above a hundredth, as CLIP does (Radford et al. 2021, section 2.5)."""
+        self.captioner.model.coca.logit_scale.clamp_(0, math.log(100))
+
     def validate(self) -> Figures:
-        """Of the likeliest captions of the held-out pictures, and of finding these by their first captions."""
-        self.model.eval()
-        captions = self.captioner.caption_embeds(self.val.image_embeds, {"do_sample": False})
-        found = retrieval(self.captioner, self.val)
-        return {"CIDEr": 100 * float(cider_d(captions, self.val.captions).mean()), **found}
+        """Of the likeliest captions of the held-out pictures, and of finding one by the other."""
+        return {"CIDEr": super().validate()["CIDEr"], **retrieval(self.captioner, self.val)}
 
 
 @torch.inference_mode()
@@ -115,19 +123,4 @@ def retrieval(captioner: Captioner, data: CaptionedEmbeds, ks: Sequence[int] = (
     return {f"i2t R@{k}": i2t[k] for k in ks} | {f"t2i R@{k}": t2i[k] for k in ks}
 
 
-def train_coca(
-    captioner: Captioner, train: CaptionedEmbeds, val: CaptionedEmbeds, config: CoCaTrainingConfig, folder: Path,
-    *, resume: bool = False, device: str = "auto",
-) -> Progress:  # fmt: skip
-    """Begin or, with `resume`, go on with a run in `folder`, where the trained CoCa ends up too.
-
-    Raises ValueError where going on would lose or mix up something.
-    """
-    accelerator = make_accelerator(device)
-    open_run(accelerator, folder, run_settings(captioner, train, config, accelerator.num_processes), resume)
-    captioner.model.to(accelerator.device)
-    task = CoCaTask(captioner, train, val, config, accelerator.process_index, accelerator.num_processes)
-    return fit_and_save(
-        accelerator, task, config, folder,
-        lambda: save_captioner(captioner.model.to("cpu").eval(), captioner.tokenizer, folder),
-    )  # fmt: skip
+train_coca = partial(train_captioner, task_class=CoCaTask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ def add_captioner_trainings(train: argparse._SubParsersAction) -> None:
     default = CaptionTrainingConfig
     clipcap = add_run_command(train, "clipcap", "a captioner: a mapping and a GPT-2 (notebook 05)", default)
     clipcap.add_argument("--freeze-decoder", action="store_true", help="only the mapping learns")
-    clipcap.add_argument("--noise", type=float, default=0.0, metavar="VARIANCE", help="on the pictures' embeddings")
+    clipcap.add_argument("--noise", type=variance, default=0.0, metavar="VARIANCE", help="on the pictures' embeddings")
     clipcap.set_defaults(run=run_train_clipcap)
 
     capdec = add_run_command(train, "capdec", "the same from sentences without pictures (notebook 06)", default)
@@ -63,16 +64,19 @@ def add_captioner_trainings(train: argparse._SubParsersAction) -> None:
         "--texts", metavar="FILE", help="sentences, one a line of a .txt, or a set like --data (default: --data's)"
     )
     capdec.add_argument(
-        "--noise", type=float, metavar="VARIANCE", help="on the sentences' embeddings (default: 0.016; shifted: 0.004)"
+        "--noise",
+        type=variance,
+        metavar="VARIANCE",
+        help="on the sentences' embeddings (default: 0.016; shifted: 0.004)",
     )
     capdec.add_argument("--shift", action="store_true", help="move pictures by the distance from the mean sentence")
     capdec.set_defaults(run=run_train_capdec, captions_per_image=1)
 
     coca = add_run_command(train, "coca", "one model that finds and that tells (notebook 06)", CoCaTrainingConfig)
     coca.add_argument("--csv", dest="data", metavar="FILE", help="the same as --data: tabs, columns filepath and title")
-    coca.add_argument("--contrastive-weight", type=float, default=CoCaTrainingConfig.contrastive_weight)
-    coca.add_argument("--caption-weight", type=float, default=CoCaTrainingConfig.caption_weight)
-    coca.add_argument("--noise", type=float, default=0.0, metavar="VARIANCE", help="on the pictures' embeddings")
+    coca.add_argument("--contrastive-weight", type=variance, default=CoCaTrainingConfig.contrastive_weight)
+    coca.add_argument("--caption-weight", type=variance, default=CoCaTrainingConfig.caption_weight)
+    coca.add_argument("--noise", type=variance, default=0.0, metavar="VARIANCE", help="on the pictures' embeddings")
     coca.set_defaults(run=run_train_coca)
     for parser in (clipcap, capdec):
         parser.add_argument("--decoder", metavar="NAME", help="a GPT-2, hub id or folder (default: a new, small one)")
@@ -87,9 +91,17 @@ def add_captioner_trainings(train: argparse._SubParsersAction) -> None:
         parser.set_defaults(language="zh")
 
 
+def variance(text: str) -> float:
+    """A finite number that is not negative."""
+    if not 0 <= float(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"neither zero nor above: {text}")
+    return float(text)
+
+
 def run_train_clipcap(args: argparse.Namespace) -> int:
     from helpers.config import load_config
 
+    check_decoder(args)
     profile = load_config(args.profile)
     splits = load_splits(caption_source(args), args)
     _, (train, val) = embed_sets(args, profile, splits.train, splits.val)
@@ -97,21 +109,39 @@ def run_train_clipcap(args: argparse.Namespace) -> int:
 
 
 def run_train_capdec(args: argparse.Namespace) -> int:
-    from helpers.captioning import NOISE, SHIFTED_NOISE, Captioner, embed_sentences, move_to_pictures, save_captioner
+    from helpers.captioning import (
+        NOISE,
+        SHIFTED_NOISE,
+        CaptionedEmbeds,
+        Captioner,
+        embed_sentences,
+        move_to_pictures,
+        save_captioner,
+    )
     from helpers.config import load_config
-    from helpers.data import load_captions
+    from helpers.data import flatten, load_captions
     from helpers.pipeline import reference_pictures
 
+    check_decoder(args)
     if args.noise is None:
         args.noise = SHIFTED_NOISE if args.shift else NOISE
     profile = load_config(args.profile)
-    sentences = read_sentences(args)
-    encoder, (val,) = embed_sets(args, profile, load_captions(caption_source(args), "val", args.split_list))
-    config = from_options(CaptionTrainingConfig, args)
-    status = train_clipcap(args, embed_sentences(encoder, sentences), val, config)
-    if args.shift:
+    if args.texts:
+        sentences, pictures = read_sentences(args), load_captions(caption_source(args), "val", args.split_list)
+        pictures.in_language(args.language)  # complains before they are encoded
+    else:
+        splits = load_splits(caption_source(args), args)
+        sentences, pictures = flatten(splits.train.in_language(args.language))[0], splits.val
+    encoder, (val,) = embed_sets(args, profile, pictures)
+    texts = embed_sentences(encoder, sentences)
+    if args.shift:  # what it will be like afterwards, for the figures of each epoch
+        reference = reference_pictures(encoder, args.encoder or profile.image_text_model)
+        shift = texts.image_embeds.mean(0) - reference.mean(0)
+        val = CaptionedEmbeds(val.image_embeds + shift, val.captions)
+    status = train_clipcap(args, texts, val, from_options(CaptionTrainingConfig, args))
+    if args.shift and int(os.environ.get("RANK", 0)) == 0:
         captioner = Captioner.from_pretrained(args.out)
-        move_to_pictures(captioner.model.centred, reference_pictures(encoder, args.encoder or profile.image_text_model))
+        move_to_pictures(captioner.model.centred, reference)
         save_captioner(captioner.model, captioner.tokenizer, args.out)
     return status
 
@@ -137,16 +167,20 @@ def caption_source(args: argparse.Namespace) -> str:
 
 
 def read_sentences(args: argparse.Namespace) -> list[str]:
-    """The texts of train capdec, one a line of a file, or the captions of a set."""
+    """The sentences of --texts: one a line of a text file, or the captions of a set's training split."""
     from helpers.data import flatten, load_captions
 
-    if not args.texts or Path(args.texts).suffix != ".txt":
-        data = load_captions(args.texts or caption_source(args), "train", args.split_list)
-        return flatten(data.in_language(args.language))[0]
-    lines = Path(args.texts).read_text(encoding="utf-8-sig").splitlines()
+    if Path(args.texts).suffix.lower() != ".txt":
+        return flatten(load_captions(args.texts, "train").in_language(args.language))[0]
+    lines = Path(args.texts).read_text(encoding="utf-8-sig").split("\n")  # splitlines would cut at odd characters
     if not any(map(str.strip, lines)):
         raise ValueError(f"{args.texts}: no sentence in it")
     return [line.strip() for line in lines if line.strip()]
+
+
+def check_decoder(args: argparse.Namespace) -> None:
+    if args.decoder and args.dropout is not None:
+        raise ValueError("--dropout is of a new decoder: leave it out with --decoder")
 
 
 def train_clipcap(
@@ -156,8 +190,6 @@ def train_clipcap(
     from helpers.captioning import Captioner, new_captioner, train_captioner, with_decoder
     from helpers.config import seed_everything
 
-    if args.decoder and args.dropout is not None:
-        raise ValueError("--dropout is of a new decoder: leave it out with --decoder")
     seed_everything(args.seed)  # the new mapping and perhaps the new decoder
     settings = {key: getattr(args, key) for key in ("mapping", "prefix_length", "constants")}
     if args.decoder:

@@ -87,7 +87,7 @@ def run_evaluate_pipeline(args: argparse.Namespace) -> int:
     from helpers.chinese_clip import ImageTextEncoder
     from helpers.evaluate import evaluate_pipeline
 
-    ways = args.ways or [way for way in WAYS if way != "caption" or pipeline.can_caption]
+    ways = args.ways or pipeline.ways
     judge = ImageTextEncoder.from_pretrained(args.judge or pipeline.config.judge, pipeline.config.device)
     options = [PoemOptions(form=args.form, n=args.n, way=way) for way in ways]
     figures = evaluate_pipeline(pipeline, judge, photos, options, args.seeds)
@@ -132,6 +132,8 @@ def run_evaluate_captions(args: argparse.Namespace) -> int:
     from helpers.evaluate import evaluate_captions
 
     profile = load_config(args.profile)
+    if args.model and not args.model.is_dir():
+        raise ValueError(f"{args.model}: no folder; only captioners that read embeddings are measured here")
     data = [load_captions(args.data or "drawn", split, args.split_list) for split in ("train", args.split)]
     encoder, (train, val) = embed_sets(args, profile, *data)
     captioner = load_captioner(str(args.model or profile.captioner), encoder, profile.offline)

@@ -1,13 +1,13 @@
 """Notebook 04: the whole way from photographs to poems, one picture or a million.
 
-Keywords get a line each, candidates are written in one of three ways, and the one that keeps the rules and fits the
+Keywords get a line each, candidates are written in one of several ways, and the one that keeps the rules and fits the
 picture best is chosen. A batch decodes, writes and draws at the same time, and can be killed and resumed.
 
 Read in this order:
     image_to_poem: the whole way, step by step.
     associations: what verse adds to the words that are seen.
     plan: which keyword for which line.
-    candidates: three ways from a picture to candidate poems.
+    candidates: ways from a picture to candidate poems.
     choice: which candidate is shown.
     batch: any number of pictures, block by block.
     names: files, folders and patterns, and where cards go.

@@ -1,4 +1,4 @@
-"""Three ways from a picture to candidate quatrains: by keywords, by a classical line, or with the picture at hand.
+"""Ways from a picture to candidate quatrains: by keywords, by a classical line, with the picture as judge or in sight.
 
 Each writes n candidates for each of N pictures, from `plans`, the words of each picture in the order of their lines;
 which of them is shown is the choice's affair (`helpers.pipeline.choice`).
@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from helpers.keywords import LineIndex
 from helpers.options import PoemOptions
 from helpers.poems import Drafts, Poem, PoemWriter
 from helpers.verse import Line, enforced, read_tones, repeated_characters
+
+if TYPE_CHECKING:
+    from helpers.captioning import VersePrefix
 
 COPIES = 4  # keep 1 in 4 drafts and copy each 4 times
 Plans = Sequence[Sequence[str]]
@@ -25,6 +30,15 @@ Scores = Callable[[np.ndarray, Sequence[Sequence[str]], np.ndarray], np.ndarray]
 def from_keywords(writer: PoemWriter, plans: Plans, options: PoemOptions) -> list[list[Poem]]:
     """The main way: after the keywords the poem model sees nothing of the picture."""
     return writer.write_batch(plans, options)
+
+
+def in_sight(
+    writer: PoemWriter, prefix: VersePrefix, image_embeds: np.ndarray, plans: Plans, options: PoemOptions
+) -> list[list[Poem]]:
+    """The keywords, and the picture itself (N, D), in front of them as vectors that the poem model looks at."""
+    with torch.inference_mode():
+        vectors = prefix(torch.as_tensor(image_embeds, dtype=torch.float32, device=prefix.device))  # (N, k, W)
+    return writer.write_batch(plans, options, prefixes=vectors)
 
 
 def from_lines(

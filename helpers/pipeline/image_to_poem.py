@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 from transformers.utils import logging
 
-from helpers.captioning import GREEDY, Captioner
+from helpers.captioning import GREEDY, Captioner, VersePrefix
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, BATCH_SIZE, Config, load_config, pick_device, pick_dtype
 from helpers.data import load_image
@@ -33,13 +33,13 @@ from helpers.keywords import (
     shipped_calibration,
     table_of,
 )
-from helpers.options import DEFAULT, FORMS, PoemOptions
+from helpers.options import DEFAULT, FORMS, WAYS, PoemOptions
 from helpers.pipeline.associations import with_associations
-from helpers.pipeline.candidates import can_open, from_keywords, from_lines, guided
+from helpers.pipeline.candidates import can_open, from_keywords, from_lines, guided, in_sight
 from helpers.pipeline.choice import Choice
 from helpers.pipeline.plan import shipped_plan
 from helpers.poems import Poem, PoemReader, PoemWriter
-from helpers.storage import cached, digest
+from helpers.storage import cached, digest, load_pretrained
 from helpers.verse import check_poem, reported
 
 LEFT_OUT = "the model left it out"
@@ -165,6 +165,24 @@ class ImageToPoem:
         """Raises ValueError if the profile's captioner has not been trained yet."""
         return Captioner.from_pretrained(self.config.captioner, self.encoder, self.config.offline)
 
+    @property
+    def ways(self) -> list[str]:
+        """The ways to write that there are models for."""
+        there = {"caption": self.can_caption, "picture": (Path(self.config.verse_prefix) / "config.json").is_file()}
+        return [way for way in WAYS if there.get(way, True)]
+
+    @cached_property
+    def verse_prefix(self) -> VersePrefix:
+        """Raises ValueError if the profile has none, or one that was made for other models."""
+        name = self.config.verse_prefix
+        if not (Path(name) / "config.json").is_file():
+            raise ValueError(f"there is no {name}: the way picture is the profile mini's (recipes/captioner makes one)")
+        prefix = load_pretrained(VersePrefix, name).to(self.writer.model.device).eval()
+        widths = prefix.config.image_dim, prefix.config.width
+        if widths != (self.encoder.dim, self.writer.model.config.d_model):
+            raise ValueError(f"{name}: leads from {widths[0]} numbers to {widths[1]}, other than these models have")
+        return prefix
+
     @cached_property
     def choice(self) -> Choice:
         return Choice(self.encoder, self.reference_embeds, self.reader)
@@ -260,6 +278,8 @@ class ImageToPoem:
         if options.way == "lines":
             queries = calibrated_queries(image_embeds, self.reference_embeds)
             return from_lines(self.writer, self.openings(options.form), queries, plans, options)
+        if options.way == "picture":
+            return in_sight(self.writer, self.verse_prefix, image_embeds, plans, options)
         if options.way == "guided":
             return guided(self.writer, self.choice.total_scores, image_embeds, plans, options)
         return from_keywords(self.writer, plans, options)

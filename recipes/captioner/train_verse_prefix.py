@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from helpers.captioning import (
-    SHIFTED_NOISE,
     PicturesWithVerse,
     embed_captioned,
     move_to_pictures,
@@ -34,6 +33,7 @@ from helpers.storage import save_quantized_pretrained
 
 BLOCK = 512  # pictures scored at a time
 HELD_OUT = 1000  # couplets
+NOISE = 0.002
 
 
 def with_verse(
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--prefix-length", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--noise", type=float, default=0.0, help=f"variance; without pictures {SHIFTED_NOISE} is good")
+    parser.add_argument("--noise", type=float, help=f"variance (default: with pictures 0, without {NOISE})")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--export", type=Path)
@@ -81,11 +81,14 @@ def main() -> None:
         )
     else:
         own = by_couplet(encoder, poems)
+        if len(own.poems) <= HELD_OUT:
+            parser.error(f"--sample must be more than {HELD_OUT // 2}, for {HELD_OUT} couplets are held out")
         cuts = slice(HELD_OUT, None), slice(HELD_OUT)
         train, val = (PicturesWithVerse(own.image_embeds[cut], own.poems[cut], own.told) for cut in cuts)
+    noise = args.noise if args.noise is not None else 0.0 if args.data else NOISE
     seed_everything(0)
     config = CaptionTrainingConfig(
-        args.epochs, captions_per_image=train.told * len(train.poems[0]), lr=args.lr, noise=args.noise
+        args.epochs, captions_per_image=train.told * len(train.poems[0]), lr=args.lr, noise=noise
     )
     writer = PoemWriter.from_pretrained(pipeline.config.poem_model)
     prefix, progress = train_verse_prefix(

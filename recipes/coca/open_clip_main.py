@@ -14,11 +14,12 @@ from pathlib import Path
 from helpers.coca import mend, open_clip
 
 
-def create_mended(*args: object, **options: object) -> tuple:
-    """`create_model_and_transforms`, and the model mended."""
-    model, *transforms = open_clip.create_model_and_transforms(*args, **options)
-    pretrained = options.get("pretrained") or (args[1] if len(args) > 1 else None)
-    return mend(model, pretrained=bool(pretrained)), *transforms
+def create_mended(name: str, pretrained: str | None = None, **options: object) -> tuple:
+    """`create_model_and_transforms`, and the model mended if it is a CoCa."""
+    model, *transforms = open_clip.create_model_and_transforms(name, pretrained, **options)
+    if isinstance(model, open_clip.CoCa):
+        mend(model, pretrained=bool(pretrained))
+    return model, *transforms
 
 
 def main(arguments: list[str]) -> None:

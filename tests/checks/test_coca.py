@@ -13,6 +13,12 @@ def moved(image_embeds, reference_embeds, text_embeds):
     return image_embeds - reference_embeds.mean(0) + text_embeds.mean(0)
 
 
+def only_the_last(input_ids, pad_id):
+    mask = text_mask(input_ids, pad_id)
+    mask[:, :3] = False
+    return mask
+
+
 def text_mask(input_ids, pad_id, cls_sees_pads=False, seen_cls=False, itself=True):
     size = input_ids.shape[1] + 1
     mask = torch.ones(size, size).tril().bool().repeat(len(input_ids), 1, 1)
@@ -36,6 +42,7 @@ WRONG = [
     ("check_text_mask", lambda ids, pad: text_mask(ids, pad, seen_cls=True), "told beforehand"),
     ("check_text_mask", lambda ids, pad: text_mask(ids, pad, itself=False), "CLS sees itself"),
     ("check_text_mask", lambda ids, pad: torch.ones(2, 5, 5), "None sees what comes later"),
+    ("check_text_mask", only_the_last, "all tokens before"),
     ("check_text_mask", lambda ids, pad: text_mask(ids, pad)[:, 1:, 1:], "T + 1, T + 1"),
 ]
 test_right_answers_pass, test_empty_functions_are_not_yet, test_mistakes_are_named = answer_tests(RIGHT, WRONG)

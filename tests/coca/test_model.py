@@ -70,9 +70,8 @@ def test_logits_can_be_added(few_words, batch) -> None:
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        ({"do_sample": False}, {"generation_type": "top_k", "top_k": 1}),
+        ({"do_sample": False}, {"generation_type": "beam_search", "num_beams": 1, "num_beam_groups": 1}),
         ({"num_beams": 5}, {"generation_type": "beam_search", "num_beams": 5, "num_beam_groups": 1}),
-        ({"num_beams": 1}, {"generation_type": "top_k", "top_k": 1}),
         ({"do_sample": True, "top_k": 10}, {"temperature": 1.0, "generation_type": "top_k", "top_k": 10}),
         ({"do_sample": True, "top_k": 0, "top_p": 0.9}, {"temperature": 1.0, "generation_type": "top_p", "top_p": 0.9}),
     ],
@@ -82,6 +81,14 @@ def test_options_in_open_clips_words(few_words, ours, theirs) -> None:
     torch.manual_seed(0)
     rows = few_words.write(torch.randn(6, 8), ours)
     assert rows.shape[0] == 6 and 2 <= rows.shape[1] <= 5 and (rows[:, 0] == 2).all()
+
+
+@pytest.mark.parametrize(
+    "options", [{"penalty_alpha": 0.6}, {"do_sample": True, "num_beams": 2}, {"do_sample": True, "top_p": 0.9}]
+)
+def test_what_open_clip_cannot_do(options) -> None:
+    with pytest.raises(ValueError, match="open_clip"):
+        as_open_clip(options)
 
 
 def test_greedy_takes_the_likeliest(few_words) -> None:

@@ -95,7 +95,7 @@ def test_sentences_from_a_file_and_from_a_set(arguments, squares_folder, tmp_pat
     for name, source in sources.items():
         assert main([*command, *source, "--out", str(tmp_path / name)]) == 0
     runs = {name: json.loads((tmp_path / name / "run.json").read_text()) for name in sources}
-    assert runs["set"]["captions"] == runs["own"]["captions"] != runs["file"]["captions"]
+    assert len({run["captions"] for run in runs.values()}) == 3  # a set beside --data has splits of its own
     assert runs["file"]["noise"] == 0.016
     assert main([*command, *sources["file"], "--shift", "--out", str(tmp_path / "moved")]) == 0
     assert json.loads((tmp_path / "moved" / "run.json").read_text())["noise"] == 0.004
@@ -107,23 +107,49 @@ def test_sentences_from_a_file_and_from_a_set(arguments, squares_folder, tmp_pat
     assert capsys.readouterr().err.strip() == f"error: {tmp_path / 'few.txt'}: no sentence in it"
 
 
-def test_a_coca_from_a_csv(arguments, squares_folder, tmp_path, capsys) -> None:
+def test_a_coca_from_a_csv(arguments, clip_folder, squares_folder, tmp_path, capsys) -> None:
     """write-csv, train coca --csv, evaluate captions, caption: each reads what the one before wrote."""
+    from helpers.chinese_clip import ImageTextEncoder
+    from helpers.config import load_config
+
     splits = ["--split-list", str(squares_folder / "splits.csv")]
-    for split in ("train", "val"):
-        command = ["write-csv", str(squares_folder), "--split", split, *splits, "--language", "en"]
-        assert main([*command, "--out", str(tmp_path / f"{split}.csv")]) == 0
-    rows = [(tmp_path / f"{split}.csv").read_text().splitlines() for split in ("train", "val")]
-    (tmp_path / "all.csv").write_text("\n".join([*rows[0], *rows[1][1:]]) + "\n")
-    lines = [f"{i:06d}.jpg,train" for i in range(len({row.split("\t")[0] for row in rows[0][1:]}))]
-    (tmp_path / "splits.csv").write_text("filename,split\n" + "\n".join([*lines, "000001.jpg,val"]) + "\n")
-    encoder = arguments[-2:]
-    data = ["--csv", str(tmp_path / "train.csv"), "--split-list", str(tmp_path / "splits.csv"), "--language", "en"]
-    assert (
-        main(["train", "coca", *data, *encoder, "--epochs", "1", "--batch-size", "2", "--out", str(tmp_path / "run")])
-        == 0
-    )
+    command = ["write-csv", str(squares_folder), *splits, "--language", "en", "--out", str(tmp_path / "all.csv")]
+    assert main(command) == 0
+    assert main(command) == 2 and "is there already" in capsys.readouterr().err
+    count = len(list((tmp_path / "all").iterdir()))
+    rows = [f"{i:06d}.jpg,{'train' if i % 4 else 'val'}" for i in range(count)]
+    (tmp_path / "splits.csv").write_text("\n".join(["filename,split", *rows]) + "\n")
+    data = ["--csv", str(tmp_path / "all.csv"), "--split-list", str(tmp_path / "splits.csv"), "--language", "en"]
+    training = ["train", "coca", *data, *arguments[-2:], "--epochs", "40", "--batch-size", "4", "--lr", "3e-3"]
+    assert main([*training, "--captions-per-image", "2", "--out", str(tmp_path / "run")]) == 0
     assert "i2t R@1" in capsys.readouterr().err
+    losses = json.loads((tmp_path / "run" / "history.json").read_text())["losses"]
+    assert losses[-1] < losses[0] / 3
     model = ["--model", str(tmp_path / "run")]
     assert main(["evaluate", "captions", *model, *arguments, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["beam"]["length"] > 0
+    assert json.loads(capsys.readouterr().out)["beam"]["CIDEr"] > 20
+
+    class Stub:
+        config, encoder = load_config("mini"), ImageTextEncoder.from_pretrained(clip_folder)
+
+    (picture, *_) = sorted(squares_folder.rglob("*.png"))
+    assert main(["caption", str(picture), *model], load=lambda profile: Stub()) == 0
+    assert "square" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["clipcap", "--decoder", "x", "--dropout", "0.1"], "--dropout is of a new decoder"),
+        (["capdec", "--decoder", "x", "--dropout", "0.1"], "--dropout is of a new decoder"),
+        (["capdec", "--data", "one.parquet"], "cannot both train and validate"),
+    ],
+)
+def test_wishes_that_cannot_be_met(options, message, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one.parquet").write_bytes(b"")
+    assert main(["train", *options, "--out", "run"]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+    with pytest.raises(SystemExit):
+        main(["train", "capdec", "--noise", "-1", "--out", "run"])

@@ -34,6 +34,15 @@ def test_tabs_and_line_breaks_in_captions(squares, tmp_path) -> None:
     assert read_open_clip_csv(tmp_path / "odd.csv").captions == [['two dogs "run"', "a cat"]]
 
 
+def test_pictures_that_are_there_stay(squares, tmp_path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "000000.jpg").write_text("a photo of mine")
+    for name, message in (("mine.csv", "there already"), ("train", "must end in .csv")):
+        with pytest.raises(ValueError, match=message):
+            write_open_clip_csv(squares, "en", tmp_path / name)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "000000.jpg"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

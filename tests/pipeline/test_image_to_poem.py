@@ -1,8 +1,11 @@
 """pipeline.image_to_poem, candidates, choice with the embedded models: stages, ways, order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from helpers.captioning import VersePrefix, VersePrefixConfig
 from helpers.config import ASSETS
 from helpers.data import load_image
 from helpers.keywords import load_lines
@@ -164,6 +167,28 @@ def test_the_caption_gives_the_words_and_the_picture_says_how_true_they_are(pipe
         assert words == [scored.word for scored in result.keywords]  # the caption alone decides
     with pytest.raises(ValueError, match="give no keywords"):
         pipeline(images, keywords=["春"], options=PoemOptions(way="caption"))
+
+
+def test_with_the_picture_in_sight_the_same_words_become_another_poem(pipeline, image_embeds) -> None:
+    words = pipeline.rank(image_embeds, ["山", "水", "风", "月"])
+    options = PoemOptions(form="5x4", n=2, way="picture")
+    seen = pipeline.poems(image_embeds, words, options)
+    told = pipeline.poems(image_embeds, words, PoemOptions(form="5x4", n=2))
+    swapped = pipeline.poems(image_embeds[::-1], words, options)
+    for one, other, third in zip(seen, told, swapped, strict=True):
+        assert len({result.poem.lines for result in (one, other, third)}) == 3
+    assert "picture" in pipeline.ways
+
+
+def test_a_prefix_belongs_to_its_models(pipeline, tmp_path) -> None:
+    other = ImageToPoem(replace(pipeline.config, verse_prefix=str(tmp_path / "none")))
+    assert "picture" not in other.ways
+    with pytest.raises(ValueError, match="none: the way picture"):
+        _ = other.verse_prefix
+    VersePrefix(VersePrefixConfig(512, 64, 1)).save_pretrained(tmp_path / "narrow")
+    other = ImageToPoem(replace(pipeline.config, verse_prefix=str(tmp_path / "narrow")))
+    with pytest.raises(ValueError, match="leads from 512 numbers to 64"):
+        _ = other.verse_prefix
 
 
 def test_empty_keywords_are_refused(pipeline) -> None:
