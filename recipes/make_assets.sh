@@ -71,3 +71,7 @@ captioner_data=$runs/captioner_data
   --wallpapers "$wallpapers" --views 3 --sentences --hold-out 8 --out "$captioner_data"
 "$python" -m recipes.captioner.train --data "$data" --pictures "$captioner_data" --resume --out "$runs/captioner"
 "$python" -m recipes.captioner.export --model "$runs/captioner" --out helpers/assets/captioner
+
+# what lets the poem model see the picture: couplets alone, as the image-text model sees them
+"$python" -m recipes.captioner.train_verse_prefix --poems "$runs/poems" --resume --out "$runs/verse_prefix" \
+  --export helpers/assets/verse_prefix

@@ -37,7 +37,8 @@ def in_sight(
 ) -> list[list[Poem]]:
     """The keywords, and the picture itself (N, D), in front of them as vectors that the poem model looks at."""
     with torch.inference_mode():
-        vectors = prefix(torch.as_tensor(image_embeds, dtype=torch.float32, device=prefix.device))  # (N, k, W)
+        seen = torch.from_numpy(np.ascontiguousarray(image_embeds, dtype=np.float32)).to(prefix.device)
+        vectors = prefix(seen)  # (N, k, W)
     return writer.write_batch(plans, options, prefixes=vectors)
 
 

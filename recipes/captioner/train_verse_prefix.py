@@ -1,11 +1,11 @@
-"""Train the direct door, from a picture to a quatrain: pictures with the classical quatrains that are nearest to them.
+"""Train what lets the poem model see the picture: the prefix of `--way picture`.
 
-    python -m recipes.captioner.train_verse_prefix --data runs/captioner_data --poems runs/poems --out runs/verse_prefix
+    python -m recipes.captioner.train_verse_prefix --poems runs/poems --out runs/verse_prefix
 
-Nearest by the shipped image-text model's standard score (a quatrain that is near to every picture counts less), of
-`--sample` quatrains of the training split. Without `--data` there are no pictures: each couplet's own vector stands in
-the picture's place, with `--noise`, and in the end it is moved to the reference pictures (CapDec). `--export DIR`
-writes the prefix there in eight bits.
+There are no pictures: each couplet of `--sample` quatrains of the training split stands in for its own picture, with
+`--noise`, and in the end the prefix is moved to the encoder's reference pictures (CapDec). With `--data` pictures are
+paired with the quatrains that the shipped image-text model's standard score finds nearest, which does less well.
+`--export DIR` writes the prefix there in eight bits.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="of recipes.judge.data --sentences: the pictures, if there are to be any")
     parser.add_argument("--poems", type=Path, required=True, help="of recipes.poem_t5.prepare_poems")
-    parser.add_argument("--sample", type=int, default=20_000, help="quatrains to choose from")
+    parser.add_argument("--sample", type=int, default=25_000, help="quatrains to choose from")
     parser.add_argument("--each", type=int, default=4, help="quatrains a picture")
-    parser.add_argument("--prefix-length", type=int, default=4)
-    parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--prefix-length", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--noise", type=float, help=f"variance (default: with pictures 0, without {NOISE})")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--resume", action="store_true")
