@@ -113,11 +113,12 @@ def as_open_clip(decoding: Mapping[str, object]) -> dict[str, object]:
     known = {"do_sample", "num_beams", "top_k", "top_p", "temperature", "eos_token_id", "pad_token_id"}
     if unknown := set(decoding) - known:
         raise ValueError(f"open_clip's generate has no option {', '.join(sorted(unknown))}")
-    beams, top_k, top_p = decoding.get("num_beams", 1), decoding.get("top_k", 50), decoding.get("top_p", 1.0)
+    beams, top_p = decoding.get("num_beams", 1), decoding.get("top_p", 1.0)
+    top_k = decoding.get("top_k", 50 if top_p == 1 else 0)
     if not decoding.get("do_sample"):
         return {"generation_type": "beam_search", "num_beams": beams, "num_beam_groups": 1}
     if beams > 1 or (top_k and top_p < 1):
-        raise ValueError("open_clip samples without beams, and by top-k or by top-p: for the latter set top_k to 0")
+        raise ValueError("open_clip samples without beams, and by top-k or by top-p, not both")
     way = {"temperature": decoding.get("temperature", 1.0)}
     if top_k:
         return {**way, "generation_type": "top_k", "top_k": top_k}

@@ -84,7 +84,8 @@ def test_options_in_open_clips_words(few_words, ours, theirs) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"penalty_alpha": 0.6}, {"do_sample": True, "num_beams": 2}, {"do_sample": True, "top_p": 0.9}]
+    "options",
+    [{"penalty_alpha": 0.6}, {"do_sample": True, "num_beams": 2}, {"do_sample": True, "top_k": 9, "top_p": 0.9}],
 )
 def test_what_open_clip_cannot_do(options) -> None:
     with pytest.raises(ValueError, match="open_clip"):

@@ -8,7 +8,7 @@ import pytest
 from helpers import __main__ as cli
 from helpers.config import ASSETS, load_config
 from helpers.evaluate import LABELS, Judge, LabelledPhotos, diversity, evaluate_pipeline, keyword_precision
-from helpers.options import PoemOptions
+from helpers.options import WAYS, PoemOptions
 from helpers.pipeline import load_pipeline
 
 POEMS = [["一一", "二二"], ["三三", "四四"], ["五五", "六六"]]
@@ -88,7 +88,7 @@ def test_the_command(labelled, capsys, tmp_path) -> None:
     assert cli.main([*command, "--gallery", str(tmp_path / "gallery.png")]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["photos"] == 4 and figures["chance"] == {"1": 25.0, "5": 100.0}
-    assert set(figures["ways"]) == {"keywords", "lines", "guided", "caption"}
+    assert tuple(figures["ways"]) == WAYS
     for found in figures["ways"].values():
         assert found["verse"]["exact_form"] == 1 and set(found["recall"]) == {"chosen", "likeliest", "any"}
         assert all(0 <= share <= 100 for share in found["recall"]["chosen"].values()) and len(found["poems"]) == 4
