@@ -62,3 +62,14 @@ def test_a_poem_from_a_prefix_alone(writer) -> None:
     assert writer.write_batch([()], options, prefixes=-vectors[:1])[0] != alone[0]
     with pytest.raises(ValueError, match="at least one keyword"):
         writer.write_batch([()], options)
+
+
+def test_couplets_are_told_one_by_one(writer, tmp_path) -> None:
+    """Two lines each; the second couplet of a quatrain is told behind the first, which is given."""
+    embeds = np.random.default_rng(1).normal(size=(4, 8)).astype(np.float32)
+    couplets = PicturesWithVerse(embeds, [[poem[:end]] for poem in POEMS for end in (2, 4)], told=2)
+    config = CaptionTrainingConfig(epochs=30, batch_size=2, captions_per_image=2, lr=1e-2, noise=0.001)
+    _, progress = train_verse_prefix(writer, couplets, couplets, config, tmp_path)
+    assert progress.step == 30 * 2 * (4 // 2)  # two lines of four couplets, two at a time
+    last = progress.epochs[-1]
+    assert last["loss, own picture"] < last["another's"]
