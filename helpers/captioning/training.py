@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch.utils.data import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -22,7 +20,7 @@ from helpers.data import CaptionData, flatten
 from helpers.metrics import bleu, cider_d
 from helpers.options import CaptionTrainingConfig
 from helpers.poems import pad
-from helpers.storage import digest, network_of, save_quantized_pretrained, weights_digest
+from helpers.storage import array_digest, digest, network_of, save_quantized_pretrained, weights_digest
 from helpers.training import Figures, Progress, Task, fit_and_save, make_accelerator, open_run, parameter_groups
 
 if TYPE_CHECKING:
@@ -137,7 +135,7 @@ def run_settings(
     """All that the weights at the end depend on."""
     texts, _ = flatten(train.captions)
     return {
-        "pictures": hashlib.sha256(np.ascontiguousarray(train.image_embeds)).hexdigest(),
+        "pictures": array_digest(train.image_embeds),
         "captions": digest(texts),
         "network": network_of(captioner.model),
         "start": weights_digest(captioner.model),

@@ -8,7 +8,6 @@ nearest; or there are none, and each couplet's own vector stands in the picture'
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +25,7 @@ from helpers.captioning.prefix import Centred, MLPMapping
 from helpers.clip import Pair, PairBatches
 from helpers.options import CaptionTrainingConfig
 from helpers.poems import IGNORED, PoemWriter, behind, collate, source_text, target_text, tokenize
-from helpers.storage import digest, weights_digest
+from helpers.storage import array_digest, digest, weights_digest
 from helpers.training import Figures, Progress, Task, fit_and_save, make_accelerator, open_run, parameter_groups
 
 LINES = 4
@@ -163,7 +162,7 @@ def train_verse_prefix(
     prefix = VersePrefix(VersePrefixConfig(train.image_embeds.shape[1], width, prefix_length))
     prefix.centred.fit(train.image_embeds)
     settings = {
-        "pictures": hashlib.sha256(np.ascontiguousarray(train.image_embeds)).hexdigest(),
+        "pictures": array_digest(train.image_embeds),
         "poems": digest(line for poems in train.poems for poem in poems for line in poem),
         "start": weights_digest(prefix),
         "writer": weights_digest(writer.model),

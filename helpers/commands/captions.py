@@ -56,7 +56,9 @@ def add_captioner_trainings(train: argparse._SubParsersAction) -> None:
     default = CaptionTrainingConfig
     clipcap = add_run_command(train, "clipcap", "a captioner: a mapping and a GPT-2 (notebook 05)", default)
     clipcap.add_argument("--freeze-decoder", action="store_true", help="only the mapping learns")
-    clipcap.add_argument("--noise", type=variance, default=0.0, metavar="VARIANCE", help="on the pictures' embeddings")
+    clipcap.add_argument(
+        "--noise", type=not_negative, default=0.0, metavar="VARIANCE", help="on the pictures' embeddings"
+    )
     clipcap.set_defaults(run=run_train_clipcap)
 
     capdec = add_run_command(train, "capdec", "the same from sentences without pictures (notebook 06)", default)
@@ -65,7 +67,7 @@ def add_captioner_trainings(train: argparse._SubParsersAction) -> None:
     )
     capdec.add_argument(
         "--noise",
-        type=variance,
+        type=not_negative,
         metavar="VARIANCE",
         help="on the sentences' embeddings (default: 0.016; shifted: 0.004)",
     )
@@ -74,9 +76,9 @@ def add_captioner_trainings(train: argparse._SubParsersAction) -> None:
 
     coca = add_run_command(train, "coca", "one model that finds and that tells (notebook 06)", CoCaTrainingConfig)
     coca.add_argument("--csv", dest="data", metavar="FILE", help="the same as --data: tabs, columns filepath and title")
-    coca.add_argument("--contrastive-weight", type=variance, default=CoCaTrainingConfig.contrastive_weight)
-    coca.add_argument("--caption-weight", type=variance, default=CoCaTrainingConfig.caption_weight)
-    coca.add_argument("--noise", type=variance, default=0.0, metavar="VARIANCE", help="on the pictures' embeddings")
+    coca.add_argument("--contrastive-weight", type=not_negative, default=CoCaTrainingConfig.contrastive_weight)
+    coca.add_argument("--caption-weight", type=not_negative, default=CoCaTrainingConfig.caption_weight)
+    coca.add_argument("--noise", type=not_negative, default=0.0, metavar="VARIANCE", help="on the pictures' embeddings")
     coca.set_defaults(run=run_train_coca)
     for parser in (clipcap, capdec):
         parser.add_argument("--decoder", metavar="NAME", help="a GPT-2, hub id or folder (default: a new, small one)")
@@ -91,8 +93,8 @@ def add_captioner_trainings(train: argparse._SubParsersAction) -> None:
         parser.set_defaults(language="zh")
 
 
-def variance(text: str) -> float:
-    """A finite number that is not negative."""
+def not_negative(text: str) -> float:
+    """A finite number, zero or above."""
     if not 0 <= float(text) < float("inf"):
         raise argparse.ArgumentTypeError(f"neither zero nor above: {text}")
     return float(text)

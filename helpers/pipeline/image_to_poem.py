@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -39,7 +38,7 @@ from helpers.pipeline.candidates import can_open, from_keywords, from_lines, gui
 from helpers.pipeline.choice import Choice
 from helpers.pipeline.plan import shipped_plan
 from helpers.poems import Poem, PoemReader, PoemWriter
-from helpers.storage import cached, digest, load_pretrained
+from helpers.storage import array_digest, cached, digest, load_pretrained
 from helpers.verse import check_poem, reported
 
 LEFT_OUT = "the model left it out"
@@ -117,7 +116,7 @@ class ImageToPoem:
     @cached_property
     def caption_ranker(self) -> WordRanker:
         """The same words, ranked by a caption in the picture's place: beside captions of the reference pictures."""
-        pictures = hashlib.sha256(np.ascontiguousarray(self.reference_embeds)).hexdigest()
+        pictures = array_digest(self.reference_embeds)
         key = digest([self.encoder.fingerprint, self.captioner.fingerprint, pictures])
 
         def compute() -> np.ndarray:
@@ -175,7 +174,7 @@ class ImageToPoem:
     def verse_prefix(self) -> VersePrefix:
         """Raises ValueError if the profile has none, or one that was made for other models."""
         name = self.config.verse_prefix
-        if not (Path(name) / "config.json").is_file():
+        if "picture" not in self.ways:
             raise ValueError(f"there is no {name}: the way picture is the profile mini's (recipes/captioner makes one)")
         prefix = load_pretrained(VersePrefix, name).to(self.writer.model.device).eval()
         widths = prefix.config.image_dim, prefix.config.width

@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "atomic": ["whole_file", "whole_folder"],
-        "cache": ["cache_folder", "cached", "digest", "file_sha256", "folder_digest"],
+        "cache": ["array_digest", "cache_folder", "cached", "digest", "file_sha256", "folder_digest"],
         "weights": [
             "INT8_INDEX",
             "INT8_WEIGHTS",

@@ -29,6 +29,11 @@ def digest(parts: Iterable[str]) -> str:
     return key.hexdigest()[:32]
 
 
+def array_digest(array: np.ndarray) -> str:
+    """A key that changes when any number of the array does."""
+    return hashlib.sha256(array.tobytes()).hexdigest()
+
+
 def cached(key: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
     """The array stored under `key`, or else `compute()`, which is stored then.
 
