@@ -1,4 +1,5 @@
 """The command line: python -m helpers poem IMAGE... | keywords IMAGE... | lines IMAGE... | caption IMAGE...
+                                | interrogate IMAGE...
                                 | train clip | train lit | train poem | train clipcap
                                 | evaluate retrieval | evaluate pipeline | evaluate captions
                                 | download-images CSV | filter-pairs CSV
@@ -22,6 +23,7 @@ from helpers.commands import (
     add_captioner_trainings,
     add_data_commands,
     add_evaluate_commands,
+    add_interrogate_command,
     add_line_commands,
     add_picture_commands,
     add_training_commands,
@@ -55,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_picture_commands(commands)
     add_line_commands(commands)
     add_caption_commands(commands)
+    add_interrogate_command(commands)
     add_captioner_trainings(add_training_commands(commands))
     add_evaluate_commands(commands)
     add_data_commands(commands)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 FORMS = {"5x4": 5, "7x4": 7}  # characters a line x lines -> characters a line
-WAYS = ("keywords", "lines", "guided", "caption", "picture")  # from picture to text, see `helpers.pipeline`
+WAYS = ("keywords", "lines", "guided", "caption", "picture", "interrogate")  # from picture to text, see `helpers.pipeline`
+INTERROGATION_MODES = ("fast", "classic", "best", "negative")  # see `helpers.captioning.interrogator`
 LAYOUT_NAMES = ("auto", "album", "inscription", "scroll", "fan")  # 册页, 题画诗, 挂轴, 团扇
 THEME_NAMES = ("auto", "light", "dark")  # of the paper; in an inscription, of the ground under the ink
 
@@ -49,9 +50,12 @@ class PoemOptions:
             raise ValueError("a poem that begins with a found line cannot be an acrostic too")
 
     def check_keywords(self, keywords: Sequence[str] | None) -> None:
-        """ValueError for words of the reader's where the caption is to give them."""
-        if keywords is not None and self.way == "caption":
-            raise ValueError("in the way caption the words are the caption's: give no keywords, or another way")
+        """ValueError for words of the reader's where the caption or the tables are to give them."""
+        sources = {"caption": "the caption's", "interrogate": "those of the tables"}
+        if keywords is not None and self.way in sources:
+            raise ValueError(
+                f"in the way {self.way} the words are {sources[self.way]}: give no keywords, or another way"
+            )
 
     @property
     def line_length(self) -> int:
@@ -138,3 +142,21 @@ class CoCaTrainingConfig(CaptionTrainingConfig):
 
     caption_weight: float = 2.0  # as in the paper, twice the weight of the contrast
     contrastive_weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class RewardTrainingConfig(LoopConfig):
+    """For a captioner that is rewarded (notebook 07)."""
+
+    epochs: int = 1
+    batch_size: int = 32  # pictures a step
+    captions_per_image: int = 2
+    weight_decay: float = 0.0
+    save_every: int = 50
+    lr: float = 1e-4
+    reward: str = "clip"  # critics with + between them, see `helpers.reward.critics`; "" for none
+    draws: int = 5  # captions a picture and step
+    baseline: str = "leave-one-out"  # what is expected of a draw: that, or "greedy"
+    ce_weight: float = 1.0  # of the cross-entropy of people's captions; 0: rewarded alone
+    freeze_decoder: bool = False
+    noise: float = 0.0

@@ -9,6 +9,7 @@ Read in this order:
     neighbours: captions taken over from alike pictures, which a captioner must beat.
     training: on stored embeddings, with the loop of all systems.
     capdec: from sentences instead of pictures (notebook 06).
+    interrogator: what a picture answers to tables of phrases (notebook 07).
     verse_prefix: the same mapping in front of the poem model.
 """
 
@@ -23,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "neighbours": ["CaptionedEmbeds", "consensus_captions", "most_central", "nearest_captions"],
         "verse_prefix": ["PicturesWithVerse", "VersePrefix", "VersePrefixConfig", "train_verse_prefix"],
         "capdec": ["NOISE", "SHIFTED_NOISE", "Blurred", "embed_sentences", "move_to_pictures"],
+        "interrogator": ["LEAST", "Interrogation", "Interrogator", "ScoredPhrase", "joined"],
         "training": [
             "CaptionPairs",
             "CaptionTask",

@@ -81,9 +81,10 @@ class Captioner:
         embeds = torch.as_tensor(image_embeds, device=self.model.device, dtype=torch.float32)
         ends = {"eos_token_id": self.tokenizer.eos_token_id, "pad_token_id": self.tokenizer.pad_token_id}
         rows = [ids for block in embeds.split(BATCH) for ids in self.model.write(block, {**ends, **decoding})]
-        return [self._text(ids) for ids in rows]
+        return [self.text(ids) for ids in rows]
 
-    def _text(self, ids: torch.Tensor) -> str:
+    def text(self, ids: torch.Tensor) -> str:
+        """The caption that a row of tokens (T,) spells."""
         text = self.tokenizer.decode(ids, skip_special_tokens=True)
         return text.replace(" ", "")  # between the characters of a BERT's vocabulary, and padding
 

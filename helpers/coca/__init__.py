@@ -7,7 +7,8 @@ Read in this order:
     beams: what open_clip's beam search needs and transformers 5 no longer has.
     model: a small CoCa on stored embeddings.
     pretrained: open_clip's large ones.
-    loading: captioners by folder or name.
+    blip: another captioner with published weights.
+    loading: captioners and encoders by folder or name.
     training: with both losses, on the loop of all systems.
 """
 
@@ -18,8 +19,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "beams": ["BeamSearchScorer", "open_clip"],
         "model": ["FeatureCoCa", "FeatureCoCaConfig", "as_open_clip", "mend"],
-        "pretrained": ["COCO", "OpenClipCaptioner"],
-        "loading": ["load_captioner"],
+        "pretrained": ["COCO", "OpenClipCaptioner", "OpenClipEncoder"],
+        "blip": ["BlipCaptioner"],
+        "loading": ["load_captioner", "load_encoder"],
         "training": ["CoCaTask", "encode", "new_coca", "retrieval", "shared_space", "train_coca"],
     },
 )

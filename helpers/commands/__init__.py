@@ -5,6 +5,7 @@ Read in this order:
     poem: poem, keywords.
     lines: lines.
     captions: caption.
+    interrogate: interrogate.
     train: train clip, lit, poem, clipcap.
     evaluate: evaluate retrieval, pipeline, captions.
     data: download-images, filter-pairs.
@@ -19,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "poem": ["add_picture_commands"],
         "lines": ["add_line_commands"],
         "captions": ["add_caption_commands", "add_captioner_trainings"],
+        "interrogate": ["add_interrogate_command"],
         "train": ["add_training_commands"],
         "evaluate": ["add_evaluate_commands"],
         "data": ["add_data_commands"],

@@ -72,8 +72,8 @@ def evaluate_pipeline(
     image_embeds = pipeline.encoder.encode_images(photos.images)  # (N, D)
     keywords = pipeline.keywords(image_embeds, pipeline.config.keywords)
     words = {wishes.way: keywords for wishes in options}
-    if "caption" in words:  # before all poems: there may be no captioner
-        words["caption"], _ = pipeline.words_of(image_embeds, "caption")
+    for way in {"caption", "interrogate"} & words.keys():  # before all poems: there may be no captioner
+        words[way], _ = pipeline.words_of(image_embeds, way)
     relevance = Judge(judge, photos)
     figures: dict[str, object] = {
         "photos": len(keywords),

@@ -5,6 +5,7 @@ thinned of near-synonyms; the same space answers with whole lines from an index.
 
 Read in this order:
     vocabulary: keyword.txt, and word lists of the reader.
+    phrases: tables of phrases to ask a picture about.
     moments: words that cannot be true together.
     probability: how likely a word is to be true of a picture.
     ranking: cosine, calibration, diversity.
@@ -20,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "vocabulary": ["ANY_WORD", "LABELLED", "Keyword", "load_vocabulary", "read_words"],
+        "phrases": ["CHINESE", "FLAWS", "VERSE", "Phrase", "load_phrases"],
         "moments": ["clash", "contradict", "moments_of", "needs_night"],
         "probability": ["CLAIMED", "Calibration", "log_prior"],
         "table": ["TABLE", "KeywordTable", "shipped_calibration", "table_of"],
@@ -29,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "WordStatistics",
             "calibrated_scores",
             "without_mean",
+            "goes_with",
             "pick_diverse",
             "ranked",
             "standard_scores",

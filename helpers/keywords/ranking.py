@@ -85,10 +85,17 @@ def pick_diverse(
     for index in np.argsort(-scores, kind="stable"):
         if len(chosen) == k or scores[index] < least:
             break
-        far = not chosen or (text_embeds[chosen] @ text_embeds[index]).max() < near
-        if far and not clash(words[index], (words[other] for other in chosen)):
+        if goes_with(index, chosen, words, text_embeds, near):
             chosen.append(int(index))
     return chosen
+
+
+def goes_with(
+    index: int, chosen: Sequence[int], words: Sequence[str], text_embeds: np.ndarray, near: float = 0.7
+) -> bool:
+    """May the word stand beside those chosen? Arguments as of `pick_diverse`."""
+    far = not chosen or (text_embeds[list(chosen)] @ text_embeds[index]).max() < near
+    return bool(far) and not clash(words[index], (words[other] for other in chosen))
 
 
 def twins(cosines: np.ndarray, priors: np.ndarray, alike: float = 0.95) -> np.ndarray:

@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "poems": ["distinct_n", "keyword_first", "keyword_recall", "verse_rates"],
         "copies": ["TrainingText"],
         "next_line": ["CharacterAssociation", "choice_accuracy", "line_choices"],
-        "captions": ["bleu", "characters", "cider_d", "ngrams", "originality", "paired_bootstrap"],
+        "captions": ["CiderD", "bleu", "characters", "cider_d", "ngrams", "originality", "paired_bootstrap"],
         "ngram": ["END", "START", "Trigram", "line_tokens"],
     },
 )

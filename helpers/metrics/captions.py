@@ -46,6 +46,33 @@ class _Weights:
         ]
 
 
+class CiderD:
+    """CIDEr-D against the references of N pictures, which are counted once however many captions are scored.
+
+    Raises ValueError for a picture without references.
+    """
+
+    def __init__(self, references: Sequence[Sequence[str]]) -> None:
+        if not references or not all(references):
+            raise ValueError("at least one reference for each picture is needed")
+        self.counted = [[ngrams(characters(text)) for text in group] for group in references]
+        self.weights = _Weights(self.counted)
+
+    def scores(self, captions: Sequence[str], pictures: Sequence[int]) -> np.ndarray:
+        """B captions and the picture that each was written for -> (B,), 0 to 10."""
+        groups = {picture: self._vectors(self.counted[picture]) for picture in set(pictures)}
+        scores = []
+        for caption, picture in zip(captions, pictures, strict=True):
+            ((own, length),) = self._vectors([ngrams(characters(caption))])
+            alike = [_similarity(own, length, *other) for other in groups[picture]]
+            scores.append(10 * sum(alike) / len(alike))
+        return np.array(scores)
+
+    def _vectors(self, group: Sequence[list[Counter[str]]]) -> list[tuple[list[dict[str, float]], int]]:
+        """The weights of each text's n-grams, and how many pairs of characters it has."""
+        return [(self.weights.vectors(counts), counts[1].total()) for counts in group]
+
+
 def cider_d(captions: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
     """One caption and some references for each of N pictures -> scores (N,), 0 to 10; tables print 100 times the mean.
 
@@ -53,15 +80,7 @@ def cider_d(captions: Sequence[str], references: Sequence[Sequence[str]]) -> np.
     Raises ValueError for a picture without references.
     """
     _check(captions, references)
-    counted = [[ngrams(characters(text)) for text in group] for group in references]
-    weights = _Weights(counted)
-    scores = []
-    for caption, group in zip(captions, counted, strict=True):
-        counts = ngrams(characters(caption))
-        own, length = weights.vectors(counts), counts[1].total()
-        alike = [_similarity(own, length, weights.vectors(each), each[1].total()) for each in group]
-        scores.append(10 * sum(alike) / len(alike))
-    return np.array(scores)
+    return CiderD(references).scores(captions, range(len(captions)))
 
 
 def _similarity(own: list[dict], length: int, other: list[dict], other_length: int) -> float:

@@ -20,7 +20,14 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "image_to_poem": ["REFERENCE", "ImageToPoem", "PicturePoem", "load_pipeline", "reference_pictures"],
+        "image_to_poem": [
+            "REFERENCE",
+            "ImageToPoem",
+            "PicturePoem",
+            "interrogator_of",
+            "load_pipeline",
+            "reference_pictures",
+        ],
         "associations": ["Associations", "shipped_associations", "usual_name", "with_associations"],
         "plan": ["LinePlan", "shipped_plan"],
         "candidates": ["can_open", "from_keywords", "from_lines", "guided"],

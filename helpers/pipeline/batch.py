@@ -65,6 +65,7 @@ class PoemJob:
             "poem_model": folder_digest(config.poem_model),
             "poem_reader": folder_digest(config.poem_reader),
             **({"captioner": folder_digest(config.captioner)} if self.options.way == "caption" else {}),
+            **({"phrases": folder_digest(assets / "phrases.tsv")} if self.options.way == "interrogate" else {}),
             **({"verse_prefix": folder_digest(config.verse_prefix)} if self.options.way == "picture" else {}),
             **{name: folder_digest(assets / name) for name in TABLES},
             "keywords_a_picture": config.keywords,

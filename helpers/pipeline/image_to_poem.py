@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 from transformers.utils import logging
 
-from helpers.captioning import GREEDY, Captioner, VersePrefix
+from helpers.captioning import GREEDY, Captioner, Interrogator, VersePrefix
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS, BATCH_SIZE, Config, load_config, pick_device, pick_dtype
 from helpers.data import load_image
@@ -27,6 +27,7 @@ from helpers.keywords import (
     WordRanker,
     calibrated_queries,
     load_lines,
+    load_phrases,
     load_vocabulary,
     log_prior,
     shipped_calibration,
@@ -41,6 +42,7 @@ from helpers.poems import Poem, PoemReader, PoemWriter
 from helpers.storage import array_digest, cached, digest, load_pretrained
 from helpers.verse import check_poem, reported
 
+SURE = 2  # words of keyword.txt that an interrogated picture's poem begins with
 LEFT_OUT = "the model left it out"
 REFERENCE = "reference_image_embeds.safetensors"  # beside the weights of a model that brings its own
 
@@ -154,6 +156,12 @@ class ImageToPoem:
 
         return self.table.lookup(words, encode) if self.table else encode(words)
 
+    @cached_property
+    def interrogator(self) -> Interrogator:
+        """Asks pictures about the phrases of all tables; their embeddings are kept in the cache folder."""
+        phrases = load_phrases()
+        return Interrogator(self.encoder, phrases, self.ranker_of([phrase.text for phrase in phrases]))
+
     @property
     def can_caption(self) -> bool:
         """Is the profile's captioner there, and whole? That of `full` the reader trains."""
@@ -221,6 +229,13 @@ class ImageToPoem:
             for row, *own in zip(rows, scores, chances, strict=True)
         ]
 
+    def interrogated_keywords(self, image_embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
+        """For each picture (N, D) k words: the likeliest of keyword.txt, then what stands out in any table."""
+        sure = [[scored.word for scored in row] for row in self.ranker.best(image_embeds, SURE)]
+        interrogator = self.interrogator
+        unknown = self.writer.unknown_characters("".join(interrogator.ranker.words))
+        return interrogator.words_for_verse(image_embeds, sure, k, unknown)
+
     def _associated(self, ranker: WordRanker, embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
         pairs = zip(ranker.best(embeds, k), ranker.scores(embeds), strict=True)
         unseen = [keyword.word for keyword in self.vocabulary if keyword.photos is None]
@@ -228,11 +243,13 @@ class ImageToPoem:
 
     def words_of(self, image_embeds: np.ndarray, way: str) -> tuple[list[list[ScoredWord]], list[str]]:
         """The words of each picture (N, D) in the way of the options, and the captions that they come from or ""."""
-        k = self.config.keywords
-        if way != "caption":
-            return self.keywords(image_embeds, k), [""] * len(image_embeds)
-        captions = self.captions(image_embeds)
-        return self.caption_keywords(image_embeds, captions, k), captions
+        k, captions = self.config.keywords, [""] * len(image_embeds)
+        if way == "interrogate":
+            return self.interrogated_keywords(image_embeds, k), captions
+        if way == "caption":
+            captions = self.captions(image_embeds)
+            return self.caption_keywords(image_embeds, captions, k), captions
+        return self.keywords(image_embeds, k), captions
 
     def rank(self, image_embeds: np.ndarray, words: Sequence[str]) -> list[list[ScoredWord]]:
         """For each picture (N, D) all of `words` with their scores, the likeliest first."""
@@ -301,6 +318,15 @@ def reference_pictures(encoder: ImageTextEncoder, name: str | Path) -> np.ndarra
     if stored.is_file():
         return load_file(stored)["image_embeds"].astype(np.float32)
     return encoder.encode_images([load_image(path) for path in sorted((ASSETS / "photos").glob("*.jpg"))])
+
+
+def interrogator_of(encoder: ImageTextEncoder, name: str | Path, language: str = "zh") -> Interrogator:
+    """Asks pictures as the model of this name, which is `encoder`, sees them: the phrases, or their English glosses."""
+    phrases = [phrase if language == "zh" else phrase._replace(text=phrase.gloss) for phrase in load_phrases()]
+    texts = [phrase.text for phrase in phrases]
+    embeds, reference = encoder.encode_texts(texts, cache=True), reference_pictures(encoder, name)
+    prior = log_prior(np.full(len(texts), ANY_WORD), LABELLED)
+    return Interrogator(encoder, phrases, WordRanker(texts, embeds, prior, reference, shipped_calibration()))
 
 
 @cache
