@@ -1,6 +1,7 @@
 """The command line: python -m helpers poem IMAGE... | keywords IMAGE... | lines IMAGE... | caption IMAGE...
                                 | interrogate IMAGE...
                                 | train clip | train lit | train poem | train clipcap
+                                | train capdec | train coca | train reward
                                 | evaluate retrieval | evaluate pipeline | evaluate captions
                                 | download-images CSV | filter-pairs CSV
 
@@ -26,6 +27,7 @@ from helpers.commands import (
     add_interrogate_command,
     add_line_commands,
     add_picture_commands,
+    add_reward_training,
     add_training_commands,
     complain,
 )
@@ -58,7 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_line_commands(commands)
     add_caption_commands(commands)
     add_interrogate_command(commands)
-    add_captioner_trainings(add_training_commands(commands))
+    train = add_training_commands(commands)
+    add_captioner_trainings(train)
+    add_reward_training(train)
     add_evaluate_commands(commands)
     add_data_commands(commands)
     return parser

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 FORMS = {"5x4": 5, "7x4": 7}  # characters a line x lines -> characters a line
-WAYS = ("keywords", "lines", "guided", "caption", "picture", "interrogate")  # from picture to text, see `helpers.pipeline`
+WAYS = ("keywords", "lines", "guided", "caption", "picture", "interrogate")  # see `helpers.pipeline`
 INTERROGATION_MODES = ("fast", "classic", "best", "negative")  # see `helpers.captioning.interrogator`
 LAYOUT_NAMES = ("auto", "album", "inscription", "scroll", "fan")  # 册页, 题画诗, 挂轴, 团扇
 THEME_NAMES = ("auto", "light", "dark")  # of the paper; in an inscription, of the ground under the ink
@@ -154,7 +154,7 @@ class RewardTrainingConfig(LoopConfig):
     weight_decay: float = 0.0
     save_every: int = 50
     lr: float = 1e-4
-    reward: str = "clip"  # critics with + between them, see `helpers.reward.critics`; "" for none
+    reward: str = "clip"  # critics with + between them, see `helpers.reward.critics`
     draws: int = 5  # captions a picture and step
     baseline: str = "leave-one-out"  # what is expected of a draw: that, or "greedy"
     ce_weight: float = 1.0  # of the cross-entropy of people's captions; 0: rewarded alone

@@ -184,7 +184,7 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 KILLED = """
 import os, signal, sys
 from accelerate import Accelerator
-from helpers import captioning, clip, coca
+from helpers import captioning, clip, coca, reward
 from helpers.__main__ import main
 
 def dying(function, call):
@@ -197,9 +197,9 @@ def dying(function, call):
     return wrapped
 
 if sys.argv[1] == "step":  # in the fifth step, between its forward and its backward pass
-    tasks = {"coca": "CoCaTask", "clipcap": "CaptionTask", "capdec": "CaptionTask"}
+    tasks = {"coca": "CoCaTask", "clipcap": "CaptionTask", "capdec": "CaptionTask", "reward": "RewardTask"}
     name = tasks.get(sys.argv[3], "ContrastiveTask")
-    for task in [getattr(package, name) for package in (clip, captioning, coca) if name in package.__all__]:
+    for task in [getattr(package, name) for package in (clip, captioning, coca, reward) if name in package.__all__]:
         task.loss = dying(task.loss, 5)
 else:  # with the second checkpoint written, but not in its place
     Accelerator.save_state = dying(Accelerator.save_state, 2)

@@ -2,6 +2,7 @@
 
 Read in this order:
     steps: what a request does, without a page.
+    bars: what an interrogated picture answers.
     page: what is where, and which step answers which event.
     style: colours, type, widths.
     server: limits, models that load behind the page, the command line.
@@ -15,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "steps": [
             "MAX_CANDIDATES",
             "Picture",
+            "ask_picture",
             "candidate_text",
             "draw_card",
             "open_photo",
@@ -22,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "verdict",
             "write_poems",
         ],
+        "bars": ["answer_html"],
         "page": ["build_page", "uploaded"],
         "style": ["CSS", "THEME"],
         "server": ["launch", "load_models", "main"],

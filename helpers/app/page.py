@@ -14,11 +14,13 @@ import gradio as gr
 from gradio.processing_utils import save_pil_to_cache
 from gradio.utils import get_upload_folder
 
+from helpers.app.bars import answer_html
 from helpers.app.steps import (
     MAX_CANDIDATES,
     MAX_TEXT,
     Picture,
     Writing,
+    ask_picture,
     candidate_text,
     draw_card,
     read_picture,
@@ -29,6 +31,7 @@ from helpers.options import (
     DEFAULT,
     DEFAULT_CARD,
     FORMS,
+    INTERROGATION_MODES,
     LAYOUT_NAMES,
     THEME_NAMES,
     WAYS,
@@ -45,7 +48,8 @@ PHOTOS = ASSETS / "photos"
 MODELS = {"concurrency_id": "models", "concurrency_limit": 1}  # one at a time: a CPU has few cores
 CHINESE = {
     "5x4": "五绝", "7x4": "七绝", "keywords": "按关键词", "lines": "续古人句", "guided": "看图逐句",
-    "caption": "按图说", "picture": "看图写",
+    "caption": "按图说", "picture": "看图写", "interrogate": "问图",
+    "fast": "速", "classic": "逐表", "best": "逐词", "negative": "反问",
     "auto": "自动", "album": "册页", "inscription": "题画", "scroll": "挂轴", "fan": "团扇",
     "light": "浅", "dark": "深",
 }  # fmt: skip
@@ -117,6 +121,11 @@ class Handlers:
         return writing, gr.Radio(choices=choices, value=0)
 
     @in_one_line
+    def ask(self, picture: Picture | None, mode: str, progress: gr.Progress = gr.Progress()) -> str:  # noqa: B008
+        """What this session's photograph answers to the tables of phrases, as bars."""
+        return answer_html(ask_picture(self.pipeline(progress), picture, mode))
+
+    @in_one_line
     def draw(self, writing: Writing | None, poem: int | None, layout: str, theme: str):
         """The card of one of this session's poems, by its number: a PNG to see and to download."""
         card = draw_card(writing, poem, CardOptions(layout, theme))
@@ -161,20 +170,27 @@ def build_page(models: Future[ImageToPoem]) -> gr.Blocks:
                 with gr.Row():
                     write = gr.Button("Write 作诗", variant="primary", elem_id="write", scale=2)
                     another = gr.Button("Others 换一批", elem_id="another")
-            with gr.Column(min_width=320):
-                guide = gr.Markdown(STEPS, elem_id="steps")
-                with gr.Column(visible=False) as outcome:
-                    poem = gr.Radio(label="Poems, best first 诗，佳者在前", elem_id="poems")
-                    card = gr.Image(
-                        label="Card 诗卡", show_label=False, buttons=[], alt_text="the poem card", interactive=False,
-                        elem_id="card",
-                    )  # fmt: skip
-                    download = gr.DownloadButton("Download the card 下载诗卡", variant="primary", elem_id="download")
-                    layout = gr.Radio(labelled(LAYOUT_NAMES), value=DEFAULT_CARD.layout, label="Layout 版式")
-                    theme = gr.Radio(labelled(THEME_NAMES), value=DEFAULT_CARD.theme, label="Paper 纸色")
+            with gr.Column(min_width=320), gr.Tabs():
+                with gr.Tab("Poem 诗"):
+                    guide = gr.Markdown(STEPS, elem_id="steps")
+                    with gr.Column(visible=False) as outcome:
+                        poem = gr.Radio(label="Poems, best first 诗，佳者在前", elem_id="poems")
+                        card = gr.Image(
+                            label="Card 诗卡", show_label=False, buttons=[], alt_text="the poem card",
+                            interactive=False, elem_id="card",
+                        )  # fmt: skip
+                        download = gr.DownloadButton(
+                            "Download the card 下载诗卡", variant="primary", elem_id="download"
+                        )
+                        layout = gr.Radio(labelled(LAYOUT_NAMES), value=DEFAULT_CARD.layout, label="Layout 版式")
+                        theme = gr.Radio(labelled(THEME_NAMES), value=DEFAULT_CARD.theme, label="Paper 纸色")
+                with gr.Tab("Ask the picture 问图", elem_id="asking"):
+                    mode = gr.Radio(labelled(INTERROGATION_MODES), value="best", label="Prompt 描述")
+                    ask = gr.Button("Ask 问", variant="primary", elem_id="ask")
+                    answer = gr.HTML(elem_id="answer")
 
         # at once, in the browser: poems asked for while a photograph is being read are for its own keywords
-        photo.change(None, None, [keywords, account, caption], js="() => ['', '', '']")
+        photo.change(None, None, [keywords, account, caption, answer], js="() => ['', '', '', '']")
         # without gradio's preprocessing: it would open the file first, and has no words for a bad one
         known = [picture, keywords, account, caption, writing]
         read = photo.change(steps.read, photo, known, preprocess=False, api_name="keywords", **MODELS)
@@ -196,6 +212,8 @@ def build_page(models: Future[ImageToPoem]) -> gr.Blocks:
         writes(write.click, api_name="poems")
         writes(keywords.submit, api_visibility="private")
         writes(another.click(None, seed, seed, js="seed => (seed ?? 0) + 1").then, api_visibility="private")
+        ask.click(steps.ask, [picture, mode], answer, api_name="ask", **MODELS)
+        mode.input(steps.ask, [picture, mode], answer, api_visibility="private", **MODELS)
         draws(poem.input, api_name="card")
         for choice in (layout, theme):
             draws(choice.input, api_visibility="private")

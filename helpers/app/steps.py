@@ -1,4 +1,4 @@
-"""The three steps of the app, without a page: a photograph is read, poems are written for it, a card is drawn.
+"""The steps of the app, without a page: a photograph is read, poems are written for it, a card is drawn.
 
 A request need not come from our page, so what it may ask is judged here: ValueError (an ImageError is one) with one
 line for the reader.
@@ -19,6 +19,7 @@ from helpers.data import ImageError, load_image
 from helpers.options import CardOptions, PoemOptions
 
 if TYPE_CHECKING:
+    from helpers.captioning import Interrogation
     from helpers.keywords import ScoredWord
     from helpers.pipeline import ImageToPoem
     from helpers.poems import Poem
@@ -76,11 +77,21 @@ def write_poems(pipeline: ImageToPoem, picture: Picture | None, typed: str, opti
     if options.n > MAX_CANDIDATES:
         raise ValueError(f"at most {MAX_CANDIDATES} candidates, not {options.n}")
     words = chosen_words(pipeline, picture, typed)
+    options.check_keywords(None if words is picture.words else [scored.word for scored in words])
     if options.way == "caption":
-        options.check_keywords(None if words is picture.words else [scored.word for scored in words])
         (words,) = pipeline.caption_keywords(picture.image_embeds, [picture.caption], pipeline.config.keywords)
+    if options.way == "interrogate":
+        (words,) = pipeline.interrogated_keywords(picture.image_embeds, pipeline.config.keywords)
     (result,) = pipeline.poems(picture.image_embeds, [words], options)
     return Writing(picture, result.title, result.candidates[:SHOWN])
+
+
+def ask_picture(pipeline: ImageToPoem, picture: Picture | None, mode: str) -> Interrogation:
+    """Beside the three: what the picture answers to all tables of phrases, and a prompt found in one of the modes."""
+    if picture is None:
+        raise ValueError("choose a photograph first 请先选一张照片")
+    (found,) = pipeline.interrogator(picture.image_embeds, [picture.caption], mode)
+    return found
 
 
 def draw_card(writing: Writing | None, number: int | None, options: CardOptions) -> Image.Image:

@@ -52,6 +52,16 @@ CSS = """
 #poems label span { font: 1.2rem/1.6 var(--verse); letter-spacing: .04em; }
 #poems label span::first-line { font: .8rem/1.7 var(--font); letter-spacing: 0; color: var(--body-text-color-subdued); }
 
+/* An answer: the prompt, then the tables in columns, a bar for each phrase. */
+.answer p { font: 1.2rem/1.7 var(--verse); }
+.answer ol { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; }
+.answer .tables { columns: 2; column-gap: 1.6rem; }
+.answer section { break-inside: avoid; margin-bottom: .8rem; }
+.answer h4 { font-size: .8rem; color: var(--body-text-color-subdued); margin: 0 0 .2rem; }
+.answer .phrase { display: grid; grid-template-columns: 6.5em 1fr 2em; gap: .5rem; align-items: center; }
+.answer .phrase i { height: .5rem; background: var(--border-color-primary); }
+.answer .phrase b { display: block; height: 100%; background: var(--button-primary-background-fill); }
+
 @media (max-width: 640px) {
   #title h1 { font-size: 1.7rem; }
   #samples .gallery { grid-template-columns: repeat(4, 1fr); }

@@ -88,7 +88,7 @@ class ClipCaptioner(PreTrainedModel):
         prefix = self.prefix(image_embeds)
         mask = torch.ones(prefix.shape[:2], dtype=torch.long, device=prefix.device)
         return self.decoder.generate(
-            inputs_embeds=prefix, attention_mask=mask, max_new_tokens=LONGEST, use_cache=True, **decoding
+            inputs_embeds=prefix, attention_mask=mask, use_cache=True, **{"max_new_tokens": LONGEST, **decoding}
         )
 
 

@@ -154,9 +154,7 @@ class Interrogator:
         scores = np.stack([self.text_scores(image_embeds, row) for row in prompts])  # (P, N)
         return [prompts[which][picture] for picture, which in enumerate(scores.argmax(0))]
 
-    def chains(
-        self, image_embeds: np.ndarray, captions: Sequence[str], scores: np.ndarray
-    ) -> list[list[ScoredPhrase]]:
+    def chains(self, image_embeds: np.ndarray, captions: Sequence[str], scores: np.ndarray) -> list[list[ScoredPhrase]]:
         """The caption of each picture, then whatever phrase raises the whole text's score most, and so on."""
         own = self.text_scores(image_embeds, captions)
         starts = [[ScoredPhrase(text, float(score))] for text, score in zip(captions, own, strict=True)]
@@ -167,7 +165,9 @@ class Interrogator:
         """What each picture is least like, with the flaws among what is tried."""
         flaws = np.flatnonzero(self.table == FLAWS).tolist()
         shortlists = np.argsort(-self.without_flaws(-scores), axis=1)[:, :SHORTLIST]
-        return self.greedy(image_embeds, [[] for _ in scores], [[*row, *flaws] for row in shortlists.tolist()], -1, SHORTEST)
+        return self.greedy(
+            image_embeds, [[] for _ in scores], [[*row, *flaws] for row in shortlists.tolist()], -1, SHORTEST
+        )
 
     def greedy(
         self, image_embeds: np.ndarray, starts: list[list[ScoredPhrase]], shortlists: list[list[int]], sign: int = 1,
@@ -180,9 +180,7 @@ class Interrogator:
         words, chains, used = self.ranker.words, [list(start) for start in starts], [[] for _ in starts]
         going = list(range(len(starts)))
         for _ in range(LONGEST):
-            tries = [
-                (n, i) for n in going for i in shortlists[n] if goes_with(i, used[n], words, self.directions)
-            ]
+            tries = [(n, i) for n in going for i in shortlists[n] if goes_with(i, used[n], words, self.directions)]
             if not tries:
                 break
             owners = np.array([n for n, _ in tries])

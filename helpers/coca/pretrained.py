@@ -67,7 +67,7 @@ class OpenClipCaptioner:
 
 
 class OpenClipEncoder:
-    """Any image-text model of open_clip: pictures and texts as unit vectors of one space, as `ImageTextEncoder` has them."""
+    """Any image-text model of open_clip: pictures and texts as unit vectors of one space, like `ImageTextEncoder`."""
 
     def __init__(
         self, model: nn.Module, preprocess: Callable[[Image.Image], torch.Tensor],
@@ -100,7 +100,10 @@ class OpenClipEncoder:
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Pictures of any size -> (N, D) float32, unit norm."""
         return self._encode(
-            images, lambda some: self.model.encode_image(torch.stack([self.preprocess(image) for image in some]).to(self.device))
+            images,
+            lambda some: self.model.encode_image(
+                torch.stack([self.preprocess(image) for image in some]).to(self.device)
+            ),
         )
 
     def encode_texts(self, texts: Sequence[str], cache: bool = False) -> np.ndarray:

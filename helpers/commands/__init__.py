@@ -4,9 +4,10 @@ Read in this order:
     shared: what the commands share.
     poem: poem, keywords.
     lines: lines.
-    captions: caption.
+    captions: caption, train clipcap, capdec, coca.
     interrogate: interrogate.
-    train: train clip, lit, poem, clipcap.
+    train: train clip, lit, poem.
+    reward: train reward.
     evaluate: evaluate retrieval, pipeline, captions.
     data: download-images, filter-pairs.
 """
@@ -22,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "captions": ["add_caption_commands", "add_captioner_trainings"],
         "interrogate": ["add_interrogate_command"],
         "train": ["add_training_commands"],
+        "reward": ["add_reward_training"],
         "evaluate": ["add_evaluate_commands"],
         "data": ["add_data_commands"],
     },

@@ -59,7 +59,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "drafts": ["Drafts"],
         "decoding": [
             "MIN_P",
+            "SMALLEST",
             "STRATEGIES",
+            "TEMPERATURE",
             "contrastive_search",
             "inverse_transform",
             "row_draws",

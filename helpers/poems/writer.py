@@ -144,7 +144,7 @@ class PoemWriter:
         torch.manual_seed(options.seed)  # for a `decoding` that draws from there
         draws = row_draws(keyword_sets, options.n, options.seed)  # (4, B, T)
         for number in range(drafts.written, 4):
-            rules = self._rules(drafts, options)
+            rules = self.rules(drafts, options)
             states, mask = self._encode(drafts.sources())
             if prefixes is not None:
                 states, mask = behind(prefixes.repeat_interleave(options.n, 0), states, mask)
@@ -164,7 +164,7 @@ class PoemWriter:
         ]
         return [written[i : i + options.n] for i in range(0, len(written), options.n)]
 
-    def _rules(self, drafts: Drafts, options: PoemOptions) -> VerseProcessor:
+    def rules(self, drafts: Drafts, options: PoemOptions) -> VerseProcessor:
         """The rules of the next line, with its keyword and its first character."""
         number = drafts.written
         words = later = listed = None

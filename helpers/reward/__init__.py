@@ -4,6 +4,7 @@ Read in this order:
     reinforce: learning from a score without a gradient.
     critics: what a caption is rewarded for.
     captions: a captioner that is rewarded.
+    verse: the same for poems.
 """
 
 import lazy_loader
@@ -17,6 +18,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "critics": [
             "CRITICS", "CiderCritic", "ClipCritic", "Critic", "Drawn", "LikelihoodCritic", "PlainCritic",
             "make_critics", "repeated_pairs",
+        ],
+        "verse": [
+            "VERSE_CRITICS", "PicturesWithWords", "RewardedVerse", "VerseCritics", "train_verse_reward",
         ],
         "captions": ["Rewarded", "RewardedOutput", "RewardTask", "reward_figures", "train_reward"],
     },

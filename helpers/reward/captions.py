@@ -31,7 +31,7 @@ from helpers.reward.critics import ClipCritic, Critic, Drawn, make_critics, repe
 from helpers.reward.reinforce import against_greedy, leave_one_out, policy_loss, scaled, token_log_probs, until_end
 from helpers.training import Figures, Progress, fit_and_save, make_accelerator, open_run
 
-SAMPLING: Mapping[str, object] = {"do_sample": True, "top_k": 0}  # of the model's own probabilities, uncut
+SAMPLING: Mapping[str, object] = {"do_sample": True, "top_k": 0, "max_new_tokens": 24}  # the model's own probabilities, uncut
 
 
 class RewardedOutput(NamedTuple):
@@ -145,7 +145,7 @@ def train_reward(
     open_run(accelerator, folder, {**settings, "encoder": encoder.fingerprint}, resume)
     captioner.model.to(accelerator.device)
     before = deepcopy(captioner.model)
-    critics = make_critics(config.reward, encoder, before, captioner.tokenizer.eos_token_id, train) if config.reward else {}
+    critics = make_critics(config.reward, encoder, before, captioner.tokenizer.eos_token_id, train)
     judge = critics["clip"] if "clip" in critics else ClipCritic.of(encoder, train)
     rank, world = accelerator.process_index, accelerator.num_processes
     task = RewardTask(captioner, critics, judge, train, val, config, rank, world)

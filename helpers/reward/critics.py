@@ -1,7 +1,8 @@
 """Critics of captions: what a drawn caption is rewarded for.
 
-`clip`: an image-text model finds it like its picture (Cho et al. 2022, arXiv:2205.13115). `cider`: it is like what people
-said of the picture. `lm`: the captioner as it was before finds it likely. `plain`: it ends, and says nothing twice.
+`clip`: an image-text model finds it like its picture (Cho et al. 2022, arXiv:2205.13115). `cider`: it is like what
+people said of the picture. `lm`: the captioner as it was before finds it likely. `plain`: it ends, and says nothing
+twice. `none` is for a control: no reward at all.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from helpers.chinese_clip import ImageTextEncoder
 
 CRITICS = ("clip", "cider", "lm", "plain")
+NONE = "none"
 
 
 class Drawn(NamedTuple):
@@ -107,6 +109,8 @@ def make_critics(
     names: str, encoder: ImageTextEncoder, captioner: ClipCaptioner, eos_token_id: int, train: CaptionedEmbeds
 ) -> dict[str, Critic]:
     """Critics by their names with + between them, as in clip+lm. ValueError for a name that there is not."""
+    if names == NONE:
+        return {}
     if unknown := set(names.split("+")) - set(CRITICS):
         raise ValueError(f"no reward {'+'.join(sorted(unknown))}: choose of {', '.join(CRITICS)}, joined by +")
     make = {

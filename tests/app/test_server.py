@@ -26,6 +26,8 @@ from helpers.app import (
     MAX_CANDIDATES,
     THEME,
     Picture,
+    answer_html,
+    ask_picture,
     build_page,
     candidate_text,
     draw_card,
@@ -37,6 +39,7 @@ from helpers.app import (
     verdict,
     write_poems,
 )
+from helpers.captioning import Interrogation, ScoredPhrase
 from helpers.config import ASSETS
 from helpers.data import ImageError
 from helpers.keywords import ScoredWord
@@ -58,7 +61,7 @@ class PretendedPipeline:
         self.config = SimpleNamespace(keywords=2)
         self.can_caption = True
         self.encoder = self.writer = self
-        self.encoded, self.written = [], []
+        self.encoded, self.written, self.asked = [], [], []
         self.reading, self.may_read = threading.Event(), threading.Event()
         self.may_read.set()
 
@@ -82,6 +85,14 @@ class PretendedPipeline:
 
     def rank(self, image_embeds: np.ndarray, words: list[str]) -> list[list[ScoredWord]]:
         return [[ScoredWord(word, 0.5) for word in words] for _ in image_embeds]
+
+    def interrogated_keywords(self, image_embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
+        return [[ScoredWord("残霞", 3.0)] for _ in image_embeds]
+
+    def interrogator(self, image_embeds: np.ndarray, captions: list[str], mode: str) -> list[Interrogation]:
+        self.asked += [(caption, mode) for caption in captions]
+        tables = {"place": [ScoredPhrase("海滩", 3.0)], "flaw": [ScoredPhrase("模糊", 1.0)]}
+        return [Interrogation(caption, tables, "<b>海滩", []) for caption in captions]
 
     def poems(self, image_embeds: np.ndarray, words: list[list[ScoredWord]], options: PoemOptions) -> list[PicturePoem]:
         self.written.append((words[0], options))
@@ -125,6 +136,22 @@ def test_the_way_of_the_caption_takes_its_words(pipeline) -> None:
         write_poems(pipeline, picture, "月", PoemOptions(way="caption"))
     pipeline.can_caption = False
     assert read_picture(pipeline, LOTUS).caption == ""
+
+
+def test_the_way_of_the_tables_takes_their_words(pipeline, picture) -> None:
+    write_poems(pipeline, picture, "", PoemOptions(way="interrogate"))
+    assert [scored.word for scored in pipeline.written.pop()[0]] == ["残霞"]
+    with pytest.raises(ValueError, match="those of the tables: give no keywords"):
+        write_poems(pipeline, picture, "月", PoemOptions(way="interrogate"))
+
+
+def test_a_picture_answers(pipeline, picture) -> None:
+    found = ask_picture(pipeline, picture, "fast")
+    page = answer_html(found)
+    assert pipeline.asked == [("", "fast")] and "地方 place" in page and "瑕疵" not in page
+    assert "width:50%" in page and ">3.0<" in page and "<b>" not in page  # no phrase of a model is markup
+    with pytest.raises(ValueError, match="choose a photograph first"):
+        ask_picture(pipeline, None, "fast")
 
 
 @pytest.mark.parametrize("typed", ["", "  \n", "，、,", "荷花 夏", " 荷花，夏 "])
@@ -213,12 +240,12 @@ def served():
     page.close()
 
 
-def test_the_page_offers_every_layout_and_three_requests(served) -> None:
+def test_the_page_offers_every_layout_and_four_requests(served) -> None:
     config = served.page.get_config_file()
     choices = [[value for _, value in c["props"]["choices"]] for c in config["components"] if c["type"] == "radio"]
     assert list(LAYOUT_NAMES) in choices and list(THEME_NAMES) in choices
     named = httpx.get(f"{served.url}gradio_api/info").json()["named_endpoints"]
-    assert list(named) == ["/keywords", "/poems", "/card"]
+    assert list(named) == ["/keywords", "/poems", "/ask", "/card"]
     assert [p["parameter_name"] for p in named["/poems"]["parameters"]] == [
         "keywords", "form", "n", "seed", "rhyme", "tone", "keyword_per_line", "acrostic", "way",
     ]  # fmt: skip
