@@ -156,6 +156,7 @@ class RewardTrainingConfig(LoopConfig):
     lr: float = 1e-4
     reward: str = "clip"  # critics with + between them, see `helpers.reward.critics`
     draws: int = 5  # captions a picture and step
+    draw_by: str = "sample"  # or "beam": the likeliest ones
     baseline: str = "leave-one-out"  # what is expected of a draw: that, or "greedy"
     ce_weight: float = 1.0  # of the cross-entropy of people's captions; 0: rewarded alone
     freeze_decoder: bool = False

@@ -24,7 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "neighbours": ["CaptionedEmbeds", "consensus_captions", "most_central", "nearest_captions"],
         "verse_prefix": ["PicturesWithVerse", "VersePrefix", "VersePrefixConfig", "train_verse_prefix"],
         "capdec": ["NOISE", "SHIFTED_NOISE", "Blurred", "embed_sentences", "move_to_pictures"],
-        "interrogator": ["LEAST", "Interrogation", "Interrogator", "ScoredPhrase", "joined"],
+        "interrogator": ["LEAST", "Interrogation", "Interrogator", "ScoredPhrase"],
         "training": [
             "CaptionPairs",
             "CaptionTask",

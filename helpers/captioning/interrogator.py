@@ -38,7 +38,6 @@ VERSES = 3  # phrases of verse in a classic prompt; one of each other table
 SHORTLIST = 48  # phrases that a chain chooses among
 LONGEST = 8  # phrases of a prompt
 SHORTEST = 4  # phrases of a negative one, whether or not they help
-COMMA = "，"
 PROSE = ("medium", "view", "mood", FLAWS)  # tables whose phrases no line of verse should hold
 WORD = 3  # characters that a word of a line may have
 
@@ -61,9 +60,11 @@ class Interrogation:
 class Interrogator:
     """Ranks the phrases of all tables by pictures, and looks for the prompt that fits them best."""
 
-    def __init__(self, encoder: ImageTextEncoder, phrases: Sequence[Phrase], ranker: WordRanker) -> None:
-        """`ranker`: of these phrases as texts of `encoder`, in their order."""
-        self.encoder, self.ranker = encoder, ranker
+    def __init__(
+        self, encoder: ImageTextEncoder, phrases: Sequence[Phrase], ranker: WordRanker, comma: str = "，"
+    ) -> None:
+        """`ranker`: of these phrases as texts of `encoder`, in their order; `comma`: between the parts of a prompt."""
+        self.encoder, self.ranker, self.comma = encoder, ranker, comma
         self.table = np.array([phrase.table for phrase in phrases])  # (M,)
         self.directions = without_mean(ranker.embeds)  # (M, D)
 
@@ -79,14 +80,14 @@ class Interrogator:
         chains: list[list[ScoredPhrase]] = [[] for _ in captions]
         if mode == "negative":
             chains = self.negative_chains(image_embeds, scores)
-            prompts = [COMMA.join(link.phrase for link in chain) for chain in chains]
+            prompts = [self.joined([link.phrase for link in chain]) for chain in chains]
         else:
             fast, classic = ([make(*each) for each in zip(captions, scores, strict=True)]
                              for make in (self.fast, self.classic))  # fmt: skip
             prompts = fast if mode == "fast" else classic
         if mode == "best":
             chains = self.chains(image_embeds, captions, scores)
-            longest = [COMMA.join(link.phrase for link in chain) for chain in chains]
+            longest = [self.joined([link.phrase for link in chain]) for chain in chains]
             prompts = self.fittest(image_embeds, [captions, fast, classic, longest])
         return [Interrogation(*row) for row in zip(captions, tables, prompts, chains, strict=True)]
 
@@ -118,13 +119,13 @@ class Interrogator:
     def fast(self, caption: str, scores: np.ndarray) -> str:
         """The caption and the best phrases of all tables together."""
         chosen = self.pick(self.without_flaws(scores), LONGEST, LEAST)
-        return joined(caption, [self.ranker.words[i] for i in chosen])
+        return self.joined([caption, *(self.ranker.words[i] for i in chosen)])
 
     def classic(self, caption: str, scores: np.ndarray) -> str:
         """The caption, the best phrase of each table, and some of verse; what does not stand out is left out."""
         found = self.best_of_tables(self.without_flaws(scores), VERSES)
         chosen = [link for table, row in found.items() for link in row[: VERSES if table == VERSE else 1]]
-        return joined(caption, [link.phrase for link in chosen if link.score >= LEAST])
+        return self.joined([caption, *(link.phrase for link in chosen if link.score >= LEAST)])
 
     def words_for_verse(
         self, image_embeds: np.ndarray, sure: Sequence[Sequence[str]], k: int, unknown: set[str]
@@ -142,6 +143,10 @@ class Interrogator:
             chosen = pick_diverse(np.where(usable, row, -np.inf), words, self.directions, k, taken=taken)
             found.append([self.ranker.scored(i, row, chance) for i in chosen])
         return found
+
+    def joined(self, parts: Sequence[str]) -> str:
+        """A prompt of its parts; a caption may be empty."""
+        return self.comma.join(part for part in parts if part)
 
     def text_scores(self, image_embeds: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Standard scores of T texts, each for its own picture (T, D) -> (T,)."""
@@ -184,7 +189,7 @@ class Interrogator:
             if not tries:
                 break
             owners = np.array([n for n, _ in tries])
-            texts = [COMMA.join([*(link.phrase for link in chains[n]), words[i]]) for n, i in tries]
+            texts = [self.joined([*(link.phrase for link in chains[n]), words[i]]) for n, i in tries]
             found = sign * self.text_scores(image_embeds[owners], texts)
             going = []
             for n in np.unique(owners).tolist():
@@ -195,8 +200,3 @@ class Interrogator:
                     used[n].append(index)
                     going.append(n)
         return chains
-
-
-def joined(caption: str, phrases: Sequence[str]) -> str:
-    """A caption, if there is one, and phrases behind it."""
-    return COMMA.join([part for part in (caption, *phrases) if part])

@@ -5,7 +5,7 @@ top to bottom.
 
 Read in this order:
     exercise: the parts of a check.
-    clip, chinese_clip, poems, pipeline, captioning, coca: the exercises of notebooks 01 to 06.
+    clip, chinese_clip, poems, pipeline, captioning, coca, reward: the exercises of notebooks 01 to 07.
 """
 
 import lazy_loader
@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "poems": ["check_labels", "check_nucleus", "check_forbid_used", "check_t5_attention", "check_leaking_lines"],
         "captioning": ["check_best_caption", "check_caption_loss", "check_document_frequency"],
         "coca": ["check_moved", "check_noise_cosine", "check_text_mask"],
+        "reward": ["check_leave_one_out", "check_negative_chain", "check_rank"],
         "pipeline": ["check_rhymes", "check_place", "check_varied", "check_force_first", "check_survivors"],
     },
 )

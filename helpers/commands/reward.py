@@ -9,6 +9,7 @@ from helpers.commands.shared import from_options, positive
 from helpers.commands.train import add_run_command, load_splits, report
 from helpers.options import RewardTrainingConfig
 
+DRAWS = ("sample", "beam")
 BASELINES = ("leave-one-out", "greedy")
 VERSE_REWARD = "clip+reader+lm"
 HELD_OUT = 64  # reference pictures that show how a rewarded poem model does
@@ -25,6 +26,7 @@ def add_reward_training(train: argparse._SubParsersAction) -> None:
         "--reward", metavar="NAMES", help="of clip, cider, lm, plain or none; of verse clip, reader, lm; joined by +"
     )
     reward.add_argument("--draws", type=positive, default=default.draws, help="captions a picture and step")
+    reward.add_argument("--draw-by", choices=DRAWS, default=default.draw_by, help="samples, or the likeliest captions")
     reward.add_argument("--baseline", choices=BASELINES, default=default.baseline, help="what is expected of a draw")
     reward.add_argument(
         "--ce-weight", type=not_negative, default=default.ce_weight, help="of people's captions in the loss"

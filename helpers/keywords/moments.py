@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
+from helpers.characters import is_han
+
 # a moment -> characters and words that name it
 MOMENTS = {
     "morning": "朝 晓 晨 旭 曙 日出 黎明 破晓 东方",
@@ -46,8 +48,9 @@ def contradict(one: str, other: str) -> bool:
 
 
 def clash(word: str, others: Iterable[str]) -> bool:
-    """Does it share a character with one of the others (青山, 山色), or contradict one?"""
-    return any(set(word) & set(other) or contradict(word, other) for other in others)
+    """Does it share a Chinese character with one of the others (青山, 山色), or contradict one?"""
+    own = set(filter(is_han, word))
+    return any(own & set(other) or contradict(word, other) for other in others)
 
 
 def needs_night(word: str) -> bool:

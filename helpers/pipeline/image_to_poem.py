@@ -326,7 +326,8 @@ def interrogator_of(encoder: ImageTextEncoder, name: str | Path, language: str =
     texts = [phrase.text for phrase in phrases]
     embeds, reference = encoder.encode_texts(texts, cache=True), reference_pictures(encoder, name)
     prior = log_prior(np.full(len(texts), ANY_WORD), LABELLED)
-    return Interrogator(encoder, phrases, WordRanker(texts, embeds, prior, reference, shipped_calibration()))
+    ranker = WordRanker(texts, embeds, prior, reference, shipped_calibration())
+    return Interrogator(encoder, phrases, ranker, "，" if language == "zh" else ", ")
 
 
 @cache

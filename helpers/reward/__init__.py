@@ -22,6 +22,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "verse": [
             "VERSE_CRITICS", "PicturesWithWords", "RewardedVerse", "VerseCritics", "train_verse_reward",
         ],
-        "captions": ["Rewarded", "RewardedOutput", "RewardTask", "reward_figures", "train_reward"],
+        "captions": ["Rewarded", "beams", "RewardedOutput", "RewardTask", "reward_figures", "train_reward"],
     },
 )  # fmt: skip

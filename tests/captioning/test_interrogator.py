@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.captioning import LEAST, Interrogation, Interrogator, ScoredPhrase, joined
+from helpers.captioning import LEAST, Interrogator
 from helpers.keywords import ANY_WORD, FLAWS, LABELLED, VERSE, Calibration, Phrase, WordRanker, log_prior
 from helpers.options import INTERROGATION_MODES
 
@@ -121,6 +121,11 @@ def test_an_unknown_mode(interrogator) -> None:
         interrogator(pictures("海"), ["海"], "long")
 
 
-def test_joined() -> None:
-    assert joined("海边", ["船", "鸟"]) == "海边，船，鸟" and joined("", ["船"]) == "船"
-    assert Interrogation("", {}, "").chain == [] and ScoredPhrase("船", 1.0).score == 1.0
+def test_a_prompt_in_english(interrogator) -> None:
+    """Words of another script share letters and exclude nothing by it."""
+    assert interrogator.joined(["海边", "船", ""]) == "海边，船"
+    words = [phrase.gloss for phrase in PHRASES]
+    ranker = interrogator.ranker
+    english = WordRanker(words, ranker.embeds, ranker.log_prior, ranker.reference_embeds, ranker.calibration)
+    other = Interrogator(interrogator.encoder, PHRASES, english, comma=", ")
+    assert other.fast("a bay", np.full(len(words), LEAST + 1.0)).count(", ") > 3

@@ -43,3 +43,4 @@ def test_words_clash_by_a_character_or_by_their_time() -> None:
     assert clash("朝霞", ["海", "晚风"])
     assert not clash("青山", ["海", "晚风"])
     assert not clash("青山", [])
+    assert not clash("a sail", ["a sea"])  # letters are no characters
