@@ -45,13 +45,13 @@ class Bench:
     judge: ImageTextEncoder
     critic: ClipCritic
 
-    def figures(self, captions: Sequence[str]) -> dict[str, float]:
-        owners = np.arange(len(captions))
+    def figures(self, captions: Sequence[str], references: Sequence[Sequence[str]] | None = None) -> dict[str, float]:
+        references, owners = references or self.val.captions, np.arange(len(captions))
         own = recall_at_k(self.val.image_embeds, self.encoder.encode_texts(captions), owners)["text_to_image"]
         judged = recall_at_k(self.seen, self.judge.encode_texts(captions), owners)["text_to_image"]
         return {
-            "CIDEr": 100 * float(cider_d(captions, self.val.captions).mean()),
-            "BLEU-4": 100 * bleu(captions, self.val.captions)[3],
+            "CIDEr": 100 * float(cider_d(captions, references).mean()),
+            "BLEU-4": 100 * bleu(captions, references)[3],
             "reward": float(self.critic.cosines(self.val.image_embeds, captions).mean()),
             **{name: value for name, value in originality(captions, []).items() if name != "copied"},
             "stammering": 100 * float(np.mean([repeated_pairs(text) > 0 for text in captions])),
@@ -94,7 +94,8 @@ def main() -> None:
     train, val = (plain(embed_captioned(encoder, each)) for each in sets)
     bench = Bench(val, embed_captioned(judge, sets[1]).image_embeds, encoder, judge, ClipCritic.of(encoder, train))
     start = Captioner.from_pretrained(config.captioner, encoder)
-    show(name="a person", **bench.figures([group[0] for group in val.captions]))
+    others = [group[1:] for group in val.captions]
+    show(name="a person, four references", **bench.figures([group[0] for group in val.captions], others))
     show(name="start", **bench.written(start))
     show(name="search, 5 beams", **bench.best_of(start, beams(5), 5))
     torch.manual_seed(0)
