@@ -146,6 +146,19 @@ def downloaded_card(page: Page, folder: Path) -> Path:
 # --- a reader ---
 
 
+def test_a_picture_is_asked(page) -> None:
+    """Tables as bars and a prompt; another photograph takes the answer away."""
+    read(page, LOTUS)
+    page.get_by_role("tab", name="Ask the picture").click()
+    page.locator("#ask").click()
+    expect(page.locator("#answer .phrase").first).to_be_visible(timeout=PATIENCE)
+    assert page.locator("#answer section").count() > 20 and "莲" in page.locator("#answer").inner_text()
+    widths = page.locator("#answer .phrase b").evaluate_all("bars => bars.map(bar => bar.offsetWidth)")
+    assert len(set(widths)) > 5
+    read(page, LAKE)
+    expect(page.locator("#answer .phrase")).to_have_count(0)
+
+
 def test_from_a_photo_to_a_downloaded_card(page, tmp_path) -> None:
     words = read(page, LOTUS).split()
     assert len(words) == 4
