@@ -145,8 +145,8 @@ class CoCaTrainingConfig(CaptionTrainingConfig):
 
 
 @dataclass(frozen=True)
-class RewardTrainingConfig(LoopConfig):
-    """For a captioner that is rewarded (notebook 07)."""
+class RewardTrainingConfig(CaptionTrainingConfig):
+    """For a captioner, or the poem model's sight, that is rewarded (notebook 07)."""
 
     epochs: int = 1
     batch_size: int = 32  # pictures a step
@@ -159,5 +159,3 @@ class RewardTrainingConfig(LoopConfig):
     draw_by: str = "sample"  # or "beam": the likeliest ones
     baseline: str = "leave-one-out"  # what is expected of a draw: that, or "greedy"
     ce_weight: float = 1.0  # of the cross-entropy of people's captions; 0: rewarded alone
-    freeze_decoder: bool = False
-    noise: float = 0.0

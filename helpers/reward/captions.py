@@ -34,8 +34,6 @@ from helpers.reward.reinforce import against_greedy, leave_one_out, policy_loss,
 from helpers.training import Figures, Progress, fit_and_save, make_accelerator, open_run
 
 LONGEST_DRAW = 24  # tokens; few captions have as many, and a captioner that no longer ends costs no more than that
-
-
 SAMPLES: Decoding = MappingProxyType({"do_sample": True, "top_k": 0, "max_new_tokens": LONGEST_DRAW})  # uncut
 
 

@@ -38,7 +38,10 @@ def test_a_killed_run_ends_with_the_same_weights(arguments, tmp_path) -> None:
     assert expected.keys() == found.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
 
 
-@pytest.mark.parametrize("more", [["--baseline", "greedy", "--draws", "1"], ["--reward", "cider+plain"]])
+@pytest.mark.parametrize(
+    "more",
+    [["--baseline", "greedy", "--draws", "1"], ["--reward", "cider+plain"], ["--draw-by", "beam", "--draws", "3"]],
+)
 def test_other_rewards_and_baselines(arguments, more, tmp_path, capsys) -> None:
     assert main([*arguments, *more, "--out", str(tmp_path / "run")]) == 0
     assert "reward " in capsys.readouterr().err
