@@ -79,4 +79,4 @@ def test_without_critics_it_is_plain_training(captioner, captioned, encoder, tmp
 def test_the_reward_rises(captioner, captioned, encoder, tmp_path) -> None:
     before = reward_figures(captioner, ClipCritic.of(encoder, captioned), captioned)
     progress = train_reward(captioner, encoder, captioned, captioned, replace(CONFIG, epochs=40), tmp_path)
-    assert progress.epochs[-1]["reward"] > before["reward"] + 0.1
+    assert progress.epochs[-1]["reward"] > before["reward"] + 0.05
