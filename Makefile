@@ -52,6 +52,9 @@ bench: $(READY)  ## the figures of benchmarks/README.md (needs DATA)
 	$(BIN)/python -m benchmarks.capdec --data $(DATA) --runs $(RUNS)/capdec
 	$(BIN)/python -m benchmarks.coca --data $(DATA) --runs $(RUNS)/coca
 	$(BIN)/python -m benchmarks.captioners --data $(DATA) --runs $(RUNS)
+	$(BIN)/python -m benchmarks.interrogator --data $(DATA)
+	$(BIN)/python -m benchmarks.ways --data $(DATA)
+	$(BIN)/python -m benchmarks.reward --data $(DATA) --runs $(RUNS)/reward --seeds 2 --lr 3e-4
 	$(BIN)/python -m helpers evaluate captions --data $(DATA)/flickr8k
 
 assets: $(READY)  ## train the embedded models again (needs DATA, see recipes/README.md)
