@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from PIL import Image
 from helpers.poems import Quatrain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
     from helpers.pipeline import PicturePoem
@@ -205,6 +208,29 @@ else:  # with the second checkpoint written, but not in its place
     Accelerator.save_state = dying(Accelerator.save_state, 2)
 main(sys.argv[2:])
 """
+
+
+def killed_and_resumed(arguments: Sequence[object], folder: Path, moment: str = "step") -> tuple[Path, Path]:
+    """A training run to its end, and one that was killed in the middle (`KILLED`) and resumed: their folders.
+
+    Both end with the same weights. They must save every third step, and make at least six.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from helpers.__main__ import main
+
+    whole, killed = folder / "whole", folder / "killed"
+    assert main([*map(str, arguments), "--out", str(whole)]) == 0
+    assert start("-c", KILLED, moment, *arguments, "--out", killed).returncode == -signal.SIGKILL
+    left = sorted(path.name for path in (killed / "checkpoints").iterdir())
+    assert left == {"save": ["step_0000003", "step_0000006.new"], "step": ["step_0000003"]}[moment]
+    assert not (killed / "model.safetensors").exists()
+    done = start("-m", "helpers", *arguments, "--out", killed, "--resume")
+    assert done.returncode == 0, done.stderr
+    expected, found = (load_file(run / "model.safetensors") for run in (whole, killed))
+    assert expected.keys() == found.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
+    return whole, killed
 
 
 def start(*command: object) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from helpers.__main__ import main
 from helpers.chinese_clip import from_towers, join_towers, load_image_tower, new_bert, train_lit
@@ -17,7 +16,7 @@ from helpers.data import CaptionData, LazyPictures, Splits, load_captions
 from helpers.options import TrainingConfig
 from helpers.storage import weights_digest
 from helpers.training import checkpoints
-from tests.samples import KILLED, start
+from tests.samples import killed_and_resumed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -201,16 +200,7 @@ WEIGHTS = "model.safetensors"
 @pytest.mark.parametrize("text_model, moment", [("new", "save"), ("small_bert", "step")])
 def test_a_killed_run_ends_with_the_same_weights(text_model: str, moment: str, arguments, small_bert, tmp_path) -> None:
     arguments = [*arguments, "--text-model", small_bert if text_model == "small_bert" else text_model]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert main([*map(str, arguments), "--out", str(whole)]) == 0
-    assert start("-c", KILLED, moment, *arguments, "--out", killed).returncode == -signal.SIGKILL
-    left = sorted(path.name for path in (killed / "checkpoints").iterdir())
-    assert left == {"save": ["step_0000003", "step_0000006.new"], "step": ["step_0000003"]}[moment]  # of 6: mid-epoch
-    assert not (killed / WEIGHTS).exists()
-    done = start("-m", "helpers", *arguments, "--out", killed, "--resume")
-    assert done.returncode == 0, done.stderr
-    expected, found = (load_file(folder / WEIGHTS) for folder in (whole, killed))
-    assert expected.keys() == found.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
+    whole, killed = killed_and_resumed(arguments, tmp_path, moment)  # of an epoch's 6 steps after 3: in its middle
     histories = [json.loads((folder / "history.json").read_text()) for folder in (whole, killed)]
     assert histories[0] == histories[1] and len(histories[0]["losses"]) == 12
     assert [path.name for path in checkpoints(killed)] == ["step_0000012"]

@@ -1,14 +1,13 @@
 """python -m helpers train clipcap | capdec | coca | evaluate captions | caption: in turn, a kill in the middle."""
 
 import json
-import signal
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from helpers.__main__ import main
-from tests.samples import KILLED, start
+from tests.samples import killed_and_resumed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -29,15 +28,7 @@ def training(arguments) -> list[str]:
 
 @pytest.mark.parametrize("model", [["clipcap"], ["capdec", "--captions-per-image", "1", "--shift"], ["coca"]])
 def test_a_killed_run_ends_with_the_same_weights(arguments, model, tmp_path) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    training = ["train", model[0], *arguments, *SETTINGS, *model[1:]]
-    assert main([*training, "--out", str(whole)]) == 0
-    assert start("-c", KILLED, "step", *training, "--out", killed).returncode == -signal.SIGKILL
-    assert [path.name for path in (killed / "checkpoints").iterdir()] == ["step_0000003"]
-    done = start("-m", "helpers", *training, "--out", killed, "--resume")
-    assert done.returncode == 0, done.stderr
-    expected, found = (load_file(folder / "model.safetensors") for folder in (whole, killed))
-    assert expected.keys() == found.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
+    killed_and_resumed(["train", model[0], *arguments, *SETTINGS, *model[1:]], tmp_path)
 
 
 def test_from_training_to_captions(training, arguments, squares_folder, tmp_path, capsys) -> None:

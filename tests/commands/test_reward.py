@@ -1,7 +1,6 @@
 """python -m helpers train reward: a captioner and a verse prefix, a kill in the middle, names that there are not."""
 
 import json
-import signal
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from safetensors.torch import load_file
 
 from helpers.__main__ import main
 from helpers.config import load_config
-from tests.samples import KILLED, start
+from tests.samples import killed_and_resumed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -27,15 +26,7 @@ def arguments(squares_folder, clip_folder, tmp_path_factory) -> list[str]:
 
 
 def test_a_killed_run_ends_with_the_same_weights(arguments, tmp_path) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    training = [*arguments, "--reward", "clip+lm"]
-    assert main([*training, "--out", str(whole)]) == 0
-    assert start("-c", KILLED, "step", *training, "--out", killed).returncode == -signal.SIGKILL
-    assert [path.name for path in (killed / "checkpoints").iterdir()] == ["step_0000003"]
-    done = start("-m", "helpers", *training, "--out", killed, "--resume")
-    assert done.returncode == 0, done.stderr
-    expected, found = (load_file(folder / "model.safetensors") for folder in (whole, killed))
-    assert expected.keys() == found.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
+    killed_and_resumed([*arguments, "--reward", "clip+lm"], tmp_path)
 
 
 @pytest.mark.parametrize(

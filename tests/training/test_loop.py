@@ -16,7 +16,7 @@ from helpers.data import Splits, load_captions
 from helpers.options import TrainingConfig
 from helpers.storage import weights_digest
 from helpers.training import checkpoints, parameter_groups
-from tests.samples import KILLED, start
+from tests.samples import killed_and_resumed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -137,16 +137,8 @@ def arguments(squares_folder, clip_folder) -> list[object]:
 @pytest.mark.parametrize("kind, moment", [("--frozen", "save"), (None, "step")])
 def test_a_killed_run_ends_with_the_same_weights(kind, moment: str, arguments, tmp_path) -> None:
     arguments = [*arguments, *([kind] if kind else [])]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert main([*map(str, arguments), "--out", str(whole)]) == 0
-    assert start("-c", KILLED, moment, *arguments, "--out", killed).returncode == -signal.SIGKILL
-    left = sorted(path.name for path in (killed / "checkpoints").iterdir())
-    assert left == {"save": ["step_0000003", "step_0000006.new"], "step": ["step_0000003"]}[moment]  # of 6: mid-epoch
-    assert not (killed / "model.safetensors").exists()
-    done = start("-m", "helpers", *arguments, "--out", killed, "--resume")
-    assert done.returncode == 0, done.stderr
-    expected, found = (load_file(folder / "model.safetensors") for folder in (whole, killed))
-    assert expected.keys() == found.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
+    whole, killed = killed_and_resumed(arguments, tmp_path, moment)  # of an epoch's 6 steps after 3: in its middle
+    found = load_file(killed / "model.safetensors")
     histories = [json.loads((folder / "history.json").read_text()) for folder in (whole, killed)]
     assert histories[0] == histories[1] and len(histories[0]["losses"]) == 12
     assert [path.name for path in checkpoints(killed)] == ["step_0000012"]
