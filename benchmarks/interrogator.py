@@ -15,21 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.captioning import Interrogation
 from helpers.chinese_clip import ImageTextEncoder
-from helpers.evaluate import read_labelled_photos
+from helpers.evaluate import Judge, read_labelled_photos
 from helpers.keywords import standardised, word_statistics
-from helpers.metrics import k_occurrence, recall_of_scores, skewness
+from helpers.metrics import k_occurrence, skewness
 from helpers.options import INTERROGATION_MODES
 from helpers.pipeline import load_pipeline, reference_pictures
 
 LINKS = 5  # of a chain that are shown, its caption not counted
-
-
-def texts_of(found: Interrogation) -> list[str]:
-    """The caption, and the prompt after each link."""
-    links = [link.phrase for link in found.chain]
-    return ["，".join(links[: n + 1]) for n in range(len(links))]
 
 
 def gains(rows: list[np.ndarray]) -> dict[str, object]:
@@ -52,29 +45,25 @@ def main() -> None:
     interrogator, seconds = pipeline.interrogator, {}
     images = pipeline.encoder.encode_images(photos.images)
     captions = pipeline.captions(images)
+    found = {}
     for mode in INTERROGATION_MODES:
         started = time.perf_counter()
-        found = interrogator(images, captions, mode)
+        found[mode] = interrogator(images, captions, mode)
         seconds[f"{mode}, batch of {len(images)}, a photo"] = (time.perf_counter() - started) / len(images)
     started = time.perf_counter()
     for image in photos.images[:10]:
         one = pipeline.encoder.encode_images([image])
         interrogator(one, pipeline.captions(one), "best")
     seconds["best, one photo from pixels to prompt"] = (time.perf_counter() - started) / 10
-    found = interrogator(images, captions, "best")
 
-    judge = ImageTextEncoder.from_pretrained(pipeline.config.judge)
-    seen, reference = judge.encode_images(photos.images), reference_pictures(judge, pipeline.config.judge)
-    judged = []
-    for image, one in zip(seen, found, strict=True):
-        vectors = judge.encode_texts(texts_of(one))
+    judge = Judge(ImageTextEncoder.from_pretrained(pipeline.config.judge), photos)
+    reference, judged = reference_pictures(judge.encoder, pipeline.config.judge), []
+    for image, one in zip(judge.image_embeds, found["best"], strict=True):
+        texts = [interrogator.text_of(one.chain[: n + 1]) for n in range(len(one.chain))]  # link by link
+        vectors = judge.encoder.encode_texts(texts)
         judged.append(standardised(vectors @ image, word_statistics(vectors, reference)))
     raw = pipeline.reference_embeds @ interrogator.ranker.embeds.T  # (R, M)
-    own = np.eye(len(images), dtype=bool)
-    prompts = {
-        "caption": captions,
-        **{mode: [one.prompt for one in interrogator(images, captions, mode)] for mode in ("fast", "classic", "best")},
-    }
+    prompts = {mode: [one.prompt for one in found[mode]] for mode in ("fast", "classic", "best")}
     figures = {
         "phrases": len(interrogator.table),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
@@ -82,10 +71,11 @@ def main() -> None:
             "raw cosine": skewness(k_occurrence(raw)),
             "standard score": skewness(k_occurrence(standardised(raw, interrogator.ranker.statistics))),
         },
-        "the chain's own gain": gains([np.array([link.score for link in one.chain]) for one in found]),
+        "the chain's own gain": gains([np.array([link.score for link in one.chain]) for one in found["best"]]),
         "the judge's gain": gains(judged),
         "photo found by its prompt, judge": {
-            name: recall_of_scores(judge.encode_texts(texts) @ seen.T, own) for name, texts in prompts.items()
+            name: judge.recall([[text] for text in texts], np.arange(len(texts)))
+            for name, texts in {"caption": captions, **prompts}.items()
         },
     }
     print(json.dumps(figures, ensure_ascii=False))

@@ -26,7 +26,8 @@ from helpers.config import load_config, seed_everything
 from helpers.data import load_captions
 from helpers.metrics import bleu, cider_d, originality, recall_at_k
 from helpers.options import RewardTrainingConfig
-from helpers.reward import ClipCritic, beams, repeated_pairs, train_reward
+from helpers.reward import ClipCritic, beams, stammering, train_reward
+from recipes.captioner.train import plain
 
 RUNS = {  # name -> what is other than in `BASE`
     "reward alone": {"reward": "clip", "ce_weight": 0.0, "draw_by": "sample"},
@@ -59,7 +60,7 @@ class Bench:
             "BLEU-4": 100 * bleu(captions, references)[3],
             "reward": float(self.critic.cosines(self.val.image_embeds, captions).mean()),
             **{name: value for name, value in originality(captions, []).items() if name != "copied"},
-            "stammering": 100 * float(np.mean([repeated_pairs(text) > 0 for text in captions])),
+            "stammering": stammering(captions),
             **{f"judge R@{k}": value for k, value in judged.items()},
             "own R@1": own[1],
         }
@@ -77,12 +78,6 @@ class Bench:
         return self.figures([rows[i * k + j] for i, j in enumerate(best)])
 
 
-def plain(data: CaptionedEmbeds) -> CaptionedEmbeds:
-    """With Chinese commas and a full stop, as the shipped captioner has learnt to write."""
-    ends = [["".join(text.split()).replace(",", "，").rstrip("。.；;") + "。" for text in row] for row in data.captions]
-    return CaptionedEmbeds(data.image_embeds, ends)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -96,7 +91,8 @@ def main() -> None:
     config = load_config("mini")
     encoder, judge = (ImageTextEncoder.from_pretrained(name) for name in (config.image_text_model, config.judge))
     sets = [load_captions(args.data / "flickr8k", split) for split in ("train", "val")]
-    train, val = (plain(embed_captioned(encoder, each)) for each in sets)
+    embedded = [embed_captioned(encoder, each) for each in sets]
+    train, val = (CaptionedEmbeds(x, [[plain(text) for text in group] for group in y]) for x, y in embedded)
     bench = Bench(val, embed_captioned(judge, sets[1]).image_embeds, encoder, judge, ClipCritic.of(encoder, train))
     start = Captioner.from_pretrained(config.captioner, encoder)
     others = [group[1:] for group in val.captions]

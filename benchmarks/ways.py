@@ -20,9 +20,8 @@ from PIL import Image
 from benchmarks.captioning import show
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.config import ASSETS
-from helpers.evaluate import read_labelled_photos
+from helpers.evaluate import Judge, read_labelled_photos
 from helpers.keywords import LineIndex, calibrated_queries, load_lines
-from helpers.metrics import recall_of_scores
 from helpers.options import FEW, WAYS, PoemOptions
 from helpers.pipeline import ImageToPoem, load_pipeline
 
@@ -79,15 +78,15 @@ def main() -> None:
 
     photos = read_labelled_photos(args.data / "photos")
     pipeline = load_pipeline("mini")
-    judge = ImageTextEncoder.from_pretrained(pipeline.config.judge)
-    seen, own = judge.encode_images(photos.images), np.eye(len(photos.images), dtype=bool)
+    judge = Judge(ImageTextEncoder.from_pretrained(pipeline.config.judge), photos)
+    owners = np.arange(len(photos.images))
     for name, (way, size) in all_ways(pipeline).items():
         texts = way(photos.images)  # all at once; also the warm-up
         started = time.perf_counter()
         for image in photos.images[:TIMED]:
             way([image])
         seconds = (time.perf_counter() - started) / TIMED
-        recall = recall_of_scores(judge.encode_texts(texts) @ seen.T, own, (1, 5))
+        recall = judge.recall([[text] for text in texts], owners)
         show(name=name, **{f"R@{k}": share for k, share in recall.items()}, seconds=seconds, megabytes=size)
 
 

@@ -22,7 +22,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "clipcap": ["LONGEST", "ClipCaptioner", "ClipCaptionerConfig"],
         "captioner": ["BEAM", "GREEDY", "STRATEGIES", "Captioner", "Decoding", "new_captioner", "with_decoder"],
         "neighbours": ["CaptionedEmbeds", "consensus_captions", "most_central", "nearest_captions"],
-        "verse_prefix": ["PicturesWithVerse", "VersePrefix", "VersePrefixConfig", "train_verse_prefix"],
+        "verse_prefix": [
+            "PicturesWithVerse",
+            "VersePrefix",
+            "VersePrefixConfig",
+            "prefixed_logits",
+            "train_verse_prefix",
+        ],
         "capdec": ["NOISE", "SHIFTED_NOISE", "Blurred", "embed_sentences", "move_to_pictures"],
         "interrogator": ["LEAST", "Interrogation", "Interrogator", "ScoredPhrase"],
         "training": [

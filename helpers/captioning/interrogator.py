@@ -39,6 +39,7 @@ SHORTLIST = 48  # phrases that a chain chooses among
 LONGEST = 8  # phrases of a prompt
 SHORTEST = 4  # phrases of a negative one, whether or not they help
 PROSE = ("medium", "view", "mood", FLAWS)  # tables whose phrases no line of verse should hold
+LOWEST = np.finfo(np.float32).min  # of a score that is one
 WORD = 3  # characters that a word of a line may have
 
 
@@ -80,15 +81,13 @@ class Interrogator:
         chains: list[list[ScoredPhrase]] = [[] for _ in captions]
         if mode == "negative":
             chains = self.negative_chains(image_embeds, scores)
-            prompts = [self.joined([link.phrase for link in chain]) for chain in chains]
-        else:
-            fast, classic = ([make(*each) for each in zip(captions, scores, strict=True)]
-                             for make in (self.fast, self.classic))  # fmt: skip
-            prompts = fast if mode == "fast" else classic
-        if mode == "best":
+            prompts = [self.text_of(chain) for chain in chains]
+        elif mode == "best":
             chains = self.chains(image_embeds, captions, scores)
-            longest = [self.joined([link.phrase for link in chain]) for chain in chains]
-            prompts = self.fittest(image_embeds, [captions, fast, classic, longest])
+            prompts = self.fittest(image_embeds, captions, scores, chains)
+        else:
+            make = {"fast": self.fast, "classic": self.classic}[mode]
+            prompts = [make(*each) for each in zip(captions, scores, strict=True)]
         return [Interrogation(*row) for row in zip(captions, tables, prompts, chains, strict=True)]
 
     def scores(self, image_embeds: np.ndarray) -> np.ndarray:
@@ -108,9 +107,12 @@ class Interrogator:
             found[table] = [ScoredPhrase(self.ranker.words[i], float(scores[i])) for i in chosen]
         return found
 
-    def pick(self, scores: np.ndarray, k: int, least: float = -1e9) -> list[int]:
-        """Indices of the k best of (M,), no two that mean the same, share a character or exclude one another."""
-        return pick_diverse(scores, self.ranker.words, self.directions, k, least=least)
+    def pick(self, scores: np.ndarray, k: int, least: float = LOWEST, taken: Sequence[int] = ()) -> list[int]:
+        """Indices of the k best of (M,), no two that mean the same, share a character or exclude one another.
+
+        `taken`: chosen beforehand, among the k. What has a score of minus infinity is not chosen.
+        """
+        return pick_diverse(scores, self.ranker.words, self.directions, k, least=least, taken=taken)
 
     def without_flaws(self, scores: np.ndarray) -> np.ndarray:
         """The scores (M,) of what may stand in a prompt."""
@@ -137,10 +139,11 @@ class Interrogator:
         words = self.ranker.words
         usable = np.array([len(word) <= WORD and not unknown & set(word) for word in words])
         usable &= ~np.isin(self.table, PROSE)
-        chances, found = self.ranker.probabilities(image_embeds), []
-        for row, chance, seen in zip(self.ranker.scores(image_embeds), chances, sure, strict=True):
+        scores, found = self.ranker.scores(image_embeds), []  # (N, M)
+        chances = self.ranker.calibration.probabilities(scores, self.ranker.log_prior)
+        for row, chance, seen in zip(scores, chances, sure, strict=True):
             taken = [self.ranker.index[word] for word in seen if word in self.ranker.index]
-            chosen = pick_diverse(np.where(usable, row, -np.inf), words, self.directions, k, taken=taken)
+            chosen = self.pick(np.where(usable, row, -np.inf), k, taken=taken)
             found.append([self.ranker.scored(i, row, chance) for i in chosen])
         return found
 
@@ -148,16 +151,25 @@ class Interrogator:
         """A prompt of its parts; a caption may be empty."""
         return self.comma.join(part for part in parts if part)
 
+    def text_of(self, chain: Sequence[ScoredPhrase]) -> str:
+        """The prompt up to the last link."""
+        return self.joined([link.phrase for link in chain])
+
     def text_scores(self, image_embeds: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Standard scores of T texts, each for its own picture (T, D) -> (T,)."""
         embeds = self.encoder.encode_texts(texts)  # (T, D)
         statistics = word_statistics(embeds, self.ranker.reference_embeds)
         return standardised((image_embeds * embeds).sum(1), statistics)
 
-    def fittest(self, image_embeds: np.ndarray, prompts: Sequence[Sequence[str]]) -> list[str]:
-        """Of some prompts for each of N pictures (N, D), [which][picture], the one that stands out most."""
-        scores = np.stack([self.text_scores(image_embeds, row) for row in prompts])  # (P, N)
-        return [prompts[which][picture] for picture, which in enumerate(scores.argmax(0))]
+    def fittest(
+        self, image_embeds: np.ndarray, captions: Sequence[str], scores: np.ndarray, chains: list[list[ScoredPhrase]]
+    ) -> list[str]:
+        """Of the chain, fast and classic the prompt that stands out most; a chain is no worse than its caption."""
+        prompts = [[make(*each) for each in zip(captions, scores, strict=True)] for make in (self.fast, self.classic)]
+        found = [self.text_scores(image_embeds, row) for row in prompts]
+        prompts.append([self.text_of(chain) for chain in chains])
+        found.append(np.array([chain[-1].score for chain in chains]))
+        return [prompts[which][picture] for picture, which in enumerate(np.argmax(found, 0))]
 
     def chains(self, image_embeds: np.ndarray, captions: Sequence[str], scores: np.ndarray) -> list[list[ScoredPhrase]]:
         """The caption of each picture, then whatever phrase raises the whole text's score most, and so on."""
@@ -189,7 +201,7 @@ class Interrogator:
             if not tries:
                 break
             owners = np.array([n for n, _ in tries])
-            texts = [self.joined([*(link.phrase for link in chains[n]), words[i]]) for n, i in tries]
+            texts = [self.joined([self.text_of(chains[n]), words[i]]) for n, i in tries]
             found = sign * self.text_scores(image_embeds[owners], texts)
             going = []
             for n in np.unique(owners).tolist():

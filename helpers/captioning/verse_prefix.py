@@ -17,7 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
-from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    T5ForConditionalGeneration,
+)
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
 from helpers.captioning.capdec import Blurred
@@ -80,16 +86,20 @@ class PrefixedWriter(nn.Module):
         self, image_embeds: Tensor, input_ids: Tensor, attention_mask: Tensor, labels: Tensor
     ) -> Seq2SeqLMOutput:
         """(B, D), (B, S), (B, S), (B, T) -> the mean loss of the next lines' tokens."""
-        with torch.no_grad():
-            states = self.t5.encoder(input_ids, attention_mask=attention_mask).last_hidden_state  # (B, S, W)
-        both, mask = behind(self.prefix(image_embeds), BaseModelOutput(last_hidden_state=states), attention_mask)
-        logits = self.t5(
-            encoder_outputs=both,
-            attention_mask=mask,
-            decoder_input_ids=self.t5.prepare_decoder_input_ids_from_labels(labels),
-        ).logits  # (B, T, V)
+        logits = prefixed_logits(self.t5, self.prefix(image_embeds), input_ids, attention_mask, labels)
         loss = cross_entropy(logits.transpose(1, 2).float(), labels, ignore_index=IGNORED)
         return Seq2SeqLMOutput(loss=loss, logits=logits)
+
+
+def prefixed_logits(
+    t5: T5ForConditionalGeneration, prefixes: Tensor, input_ids: Tensor, attention_mask: Tensor, labels: Tensor
+) -> Tensor:
+    """Prefixes (B, k, W) that learn, and a T5 that does not: (B, S), (B, S), (B, T) -> logits (B, T, V)."""
+    with torch.no_grad():
+        states = t5.encoder(input_ids, attention_mask=attention_mask).last_hidden_state  # (B, S, W)
+    both, mask = behind(prefixes, BaseModelOutput(last_hidden_state=states), attention_mask)
+    decoder_input_ids = t5.prepare_decoder_input_ids_from_labels(labels)
+    return t5(encoder_outputs=both, attention_mask=mask, decoder_input_ids=decoder_input_ids).logits
 
 
 class VerseLines(Dataset):

@@ -35,7 +35,9 @@ def load_captioner(
         from helpers.coca.pretrained import OpenClipCaptioner
 
         return OpenClipCaptioner.from_pretrained(name)
-    if kind == "blip" or (kind is None and is_hub_id(name) and kind_of(name, local_files_only) == "blip"):
+    if kind is None and is_hub_id(name):
+        kind = kind_of(name, local_files_only)
+    if kind == "blip":
         from helpers.coca.blip import BlipCaptioner
 
         return BlipCaptioner.from_pretrained(name, local_files_only)

@@ -162,6 +162,11 @@ class ImageToPoem:
         phrases = load_phrases()
         return Interrogator(self.encoder, phrases, self.ranker_of([phrase.text for phrase in phrases]))
 
+    @cached_property
+    def unspelled(self) -> set[str]:
+        """The characters of the phrases that the poem model cannot spell."""
+        return self.writer.unknown_characters("".join(self.interrogator.ranker.words))
+
     @property
     def can_caption(self) -> bool:
         """Is the profile's captioner there, and whole? That of `full` the reader trains."""
@@ -232,9 +237,7 @@ class ImageToPoem:
     def interrogated_keywords(self, image_embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
         """For each picture (N, D) k words: the likeliest of keyword.txt, then what stands out in any table."""
         sure = [[scored.word for scored in row] for row in self.ranker.best(image_embeds, SURE)]
-        interrogator = self.interrogator
-        unknown = self.writer.unknown_characters("".join(interrogator.ranker.words))
-        return interrogator.words_for_verse(image_embeds, sure, k, unknown)
+        return self.interrogator.words_for_verse(image_embeds, sure, k, self.unspelled)
 
     def _associated(self, ranker: WordRanker, embeds: np.ndarray, k: int) -> list[list[ScoredWord]]:
         pairs = zip(ranker.best(embeds, k), ranker.scores(embeds), strict=True)

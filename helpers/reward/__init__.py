@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "critics": [
             "CRITICS", "CiderCritic", "ClipCritic", "Critic", "Drawn", "LikelihoodCritic", "PlainCritic",
-            "make_critics", "repeated_pairs",
+            "critic_names", "make_critics", "repeated_pairs", "stammering",
         ],
         "verse": [
             "VERSE_CRITICS", "PicturesWithWords", "RewardedVerse", "VerseCritics", "train_verse_reward",

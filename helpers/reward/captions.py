@@ -29,7 +29,7 @@ from helpers.chinese_clip import ImageTextEncoder
 from helpers.clip import Pair
 from helpers.metrics import cider_d
 from helpers.options import RewardTrainingConfig
-from helpers.reward.critics import ClipCritic, Critic, Drawn, make_critics, repeated_pairs
+from helpers.reward.critics import ClipCritic, Critic, Drawn, make_critics, stammering
 from helpers.reward.reinforce import against_greedy, leave_one_out, policy_loss, scaled, token_log_probs, until_end
 from helpers.training import Figures, Progress, fit_and_save, make_accelerator, open_run
 
@@ -50,7 +50,6 @@ class RewardedOutput(NamedTuple):
 
     loss: Tensor
     reward: Tensor  # mean of all critics' rewards, each in its own unit, by the critics' order
-    cross_entropy: Tensor  # nats a token of people's captions
 
 
 class Rewarded(nn.Module):
@@ -91,7 +90,7 @@ class Rewarded(nn.Module):
         """Pictures (N, D), a person's caption of each (N, T), their rows (N,) of the training set."""
         taught = self.model(image_embeds, input_ids, attention_mask).loss
         if not self.critics:
-            return RewardedOutput(self.config.ce_weight * taught, taught.new_zeros(0), taught.detach())
+            return RewardedOutput(self.config.ce_weight * taught, taught.new_zeros(0))
         many, rows = (each.repeat_interleave(self.config.draws, 0) for each in (image_embeds, pictures))
         if self.config.draw_by == "beam":
             drawn = self.draw(image_embeds, pictures, beams(self.config.draws))._replace(
@@ -102,7 +101,7 @@ class Rewarded(nn.Module):
         advantages, rewards = self.advantages(drawn, image_embeds, pictures)
         logits = self.model(many, drawn.tokens, drawn.mask.long()).logits  # (N * k, T, V)
         rewarded = policy_loss(token_log_probs(logits, drawn.tokens), drawn.mask, advantages)
-        return RewardedOutput(rewarded + self.config.ce_weight * taught, rewards, taught.detach())
+        return RewardedOutput(rewarded + self.config.ce_weight * taught, rewards)
 
 
 class RewardedPairs(CaptionPairs):
@@ -143,7 +142,7 @@ def reward_figures(captioner: Captioner, critic: ClipCritic, val: CaptionedEmbed
         "CIDEr": 100 * float(cider_d(captions, val.captions).mean()),
         "reward": float(critic.cosines(val.image_embeds, captions).mean()),
         "length": sum(map(len, captions)) / len(captions),
-        "stammering": 100 * sum(repeated_pairs(text) > 0 for text in captions) / len(captions),
+        "stammering": stammering(captions),
     }
 
 

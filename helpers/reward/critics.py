@@ -105,18 +105,29 @@ def repeated_pairs(text: str) -> int:
     return sum(count - 1 for count in ngrams(text)[1].values())
 
 
+def stammering(texts: Sequence[str]) -> float:
+    """The share, in per cent, of texts that say a pair of characters again."""
+    return 100 * sum(repeated_pairs(text) > 0 for text in texts) / len(texts)
+
+
+def critic_names(names: str, known: Sequence[str], of: str = "") -> list[str]:
+    """clip+lm -> ["clip", "lm"], each once; ValueError for a name that is not `known`, a reward `of` what."""
+    found = list(dict.fromkeys(names.split("+")))
+    if unknown := set(found) - set(known):
+        raise ValueError(f"no reward {'+'.join(sorted(unknown))}{of}: choose of {', '.join(known)}, joined by +")
+    return found
+
+
 def make_critics(
     names: str, encoder: ImageTextEncoder, captioner: ClipCaptioner, eos_token_id: int, train: CaptionedEmbeds
 ) -> dict[str, Critic]:
     """Critics by their names with + between them, as in clip+lm. ValueError for a name that there is not."""
     if names == NONE:
         return {}
-    if unknown := set(names.split("+")) - set(CRITICS):
-        raise ValueError(f"no reward {'+'.join(sorted(unknown))}: choose of {', '.join(CRITICS)}, joined by +")
     make = {
         "clip": lambda: ClipCritic.of(encoder, train),
         "cider": lambda: CiderCritic(train),
         "lm": lambda: LikelihoodCritic(captioner),
         "plain": lambda: PlainCritic(eos_token_id),
     }
-    return {name: make[name]() for name in dict.fromkeys(names.split("+"))}
+    return {name: make[name]() for name in critic_names(names, CRITICS)}

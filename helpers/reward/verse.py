@@ -16,15 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import LogitsProcessor
-from transformers.modeling_outputs import BaseModelOutput
 
-from helpers.captioning import VersePrefix
+from helpers.captioning import VersePrefix, prefixed_logits
 from helpers.chinese_clip import ImageTextEncoder
 from helpers.clip import Pair, PairBatches
 from helpers.keywords import word_bias
 from helpers.options import PoemOptions, RewardTrainingConfig
-from helpers.poems import SMALLEST, TEMPERATURE, Drafts, Poem, PoemReader, PoemWriter, behind, encode, pad, source_text
-from helpers.reward.reinforce import leave_one_out, policy_loss, scaled
+from helpers.poems import SMALLEST, TEMPERATURE, Drafts, Poem, PoemReader, PoemWriter, encode, pad, source_text
+from helpers.reward.critics import critic_names
+from helpers.reward.reinforce import leave_one_out, policy_loss, scaled, token_log_probs
 from helpers.storage import array_digest, digest, weights_digest
 from helpers.training import Figures, Progress, Task, fit_and_save, make_accelerator, open_run, parameter_groups
 
@@ -80,9 +80,7 @@ class VerseCritics:
         writer: PoemWriter,
     ) -> None:
         """ValueError for a name that there is not. `reference_embeds` (R, D): pictures of all kinds."""
-        if unknown := set(names.split("+")) - set(VERSE_CRITICS):
-            raise ValueError(f"no reward {'+'.join(sorted(unknown))} of verse: choose of {', '.join(VERSE_CRITICS)}")
-        self.names = list(dict.fromkeys(names.split("+")))
+        self.names = critic_names(names, VERSE_CRITICS, " of verse")
         self.encoder, self.reference_embeds, self.reader, self.writer = encoder, reference_embeds, reader, writer
 
     def __call__(self, image_embeds: np.ndarray, poems: Sequence[Poem]) -> dict[str, np.ndarray]:
@@ -122,31 +120,24 @@ class RewardedVerse(nn.Module):
 
     def log_probs(self, image_embeds: Tensor, poems: Sequence[Poem]) -> tuple[Tensor, Tensor]:
         """Of the tokens of the poems just drawn, among what was allowed, and which count: (4 B, T) both."""
-        found = [self._line_log_probs(image_embeds, poems, number) for number in range(LINES)]
+        prefixes = self.prefix(image_embeds)  # (B, k, W)
+        found = [self._line_log_probs(prefixes, poems, number) for number in range(LINES)]
         return torch.cat([row for row, _ in found]), torch.cat([mask for _, mask in found])
 
-    def _line_log_probs(self, image_embeds: Tensor, poems: Sequence[Poem], number: int) -> tuple[Tensor, Tensor]:
-        t5, tokenizer = self.writer.model, self.writer.tokenizer
+    def _line_log_probs(self, prefixes: Tensor, poems: Sequence[Poem], number: int) -> tuple[Tensor, Tensor]:
+        tokenizer, device = self.writer.tokenizer, prefixes.device
         sources = [source_text(poem.keywords, poem.lines[:number], len(poem.lines[0])) for poem in poems]
-        ids = pad(encode(tokenizer, sources), tokenizer.pad_token_id).to(image_embeds.device)  # (B, S)
+        ids = pad(encode(tokenizer, sources), tokenizer.pad_token_id).to(device)  # (B, S)
         lines = pad(encode(tokenizer, [poem.lines[number] for poem in poems]), tokenizer.pad_token_id)
-        lines = lines.to(image_embeds.device)  # (B, T), of equal length; the end token after them is no choice
-        with torch.no_grad():
-            states = t5.encoder(ids, attention_mask=ids != tokenizer.pad_token_id).last_hidden_state
-        both, mask = behind(
-            self.prefix(image_embeds), BaseModelOutput(last_hidden_state=states), ids != tokenizer.pad_token_id
-        )
-        logits = t5(
-            encoder_outputs=both,
-            attention_mask=mask,
-            decoder_input_ids=t5.prepare_decoder_input_ids_from_labels(lines),
-        ).logits.float()  # (B, T, V)
+        lines = lines.to(device)  # (B, T), of equal length; the end token after them is no choice
+        real = (ids != tokenizer.pad_token_id).long()
+        logits = prefixed_logits(self.writer.model, prefixes, ids, real, lines).float()  # (B, T, V)
         allowed = torch.stack(self.writer.records[number].allowed[: lines.shape[1]], 1).to(logits.device)  # (B, T, V)
         logits = (logits / TEMPERATURE).masked_fill(~allowed, -torch.inf)
         cut = logits.detach().amax(-1, keepdim=True) + np.log(SMALLEST)  # min-p, as it was drawn
-        log_p = logits.masked_fill(logits < cut, -torch.inf).log_softmax(-1).gather(2, lines[..., None])[..., 0]
-        real = log_p.detach().isfinite()  # at the cut, rounding may have gone the other way
-        return log_p.masked_fill(~real, 0), real
+        log_p = token_log_probs(logits.masked_fill(logits < cut, -torch.inf), lines)
+        counts = log_p.detach().isfinite()  # at the cut, rounding may have gone the other way
+        return log_p.masked_fill(~counts, 0), counts
 
     def forward(self, image_embeds: Tensor, pictures: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Pictures (N, D) and their rows (N,) of the training set -> the loss, and the critics' mean opinions."""
